@@ -1,0 +1,3 @@
+from bertmini.cli import main
+
+main()

@@ -1,0 +1,114 @@
+"""From a corpus to batches: the epoch's plan, the instances drawn from it, and their collation.
+
+Everything is a pure function of the corpus, the seed and the epoch, so the state of the data is two integers (epoch and
+batch) and a resumed run goes on exactly where it stopped.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from bertmini.corpus import Corpus
+from bertmini.mlm import choose_positions, corrupt, predictions_per_sequence
+from bertmini.nsp import pair_segments, trim, trimmed_lengths
+from bertmini.tokenizer import Tokenizer
+
+POOL = 64  # batches sorted by length together: more saves padding, fewer mixes better
+
+
+class Instance(NamedTuple):
+    token_ids: np.ndarray  # (T,) as shown to the model
+    segment_ids: np.ndarray  # (T,)
+    positions: np.ndarray  # the predicted positions, at most P
+    labels: np.ndarray  # the true tokens there
+    is_random: int
+
+
+class Batch(NamedTuple):
+    token_ids: Tensor  # (B, T)
+    segment_ids: Tensor  # (B, T)
+    keep: Tensor | None  # (B, T) bool, None where nothing is padded
+    positions: Tensor  # (B, P), 0 in unused slots
+    labels: Tensor  # (B, P), -100 in unused slots
+    is_random: Tensor  # (B,)
+
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(*(None if part is None else part.to(device, non_blocking=True) for part in self))
+
+    def tokens(self) -> int:
+        """How many real tokens the batch holds."""
+        return self.token_ids.numel() if self.keep is None else int(self.keep.sum())
+
+
+class Epoch(Dataset):
+    """The instances of one epoch: pairs and masks are drawn anew in each."""
+
+    def __init__(self, corpus: Corpus, tokenizer: Tokenizer, max_length: int, seed: int, epoch: int):
+        self.corpus, self.tokenizer, self.seed, self.epoch = corpus, tokenizer, seed, epoch
+        self.room = max_length - 3  # [CLS], [SEP], [SEP]
+        self.limit = predictions_per_sequence(max_length)
+        self.plan = np.array(
+            [
+                pair
+                for document in range(len(corpus.documents) - 1)
+                for pair in pair_segments(
+                    document,
+                    corpus.documents,
+                    corpus.sentences,
+                    self.room,
+                    np.random.default_rng([seed, epoch, document]),
+                )
+            ]
+        )  # (instances, 5)
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def __getitem__(self, i: int) -> Instance:
+        """Instance i: [CLS] first [SEP] second [SEP], trimmed and corrupted."""
+        rng = np.random.default_rng([self.seed, self.epoch, i, 1])
+        start, split, second, end, is_random = self.plan[i]
+        a, b = self.corpus.between(start, split), self.corpus.between(second, end)
+        length_a, length_b = trimmed_lengths(len(a), len(b), self.room)
+        a, b = trim(a, length_a, rng), trim(b, length_b, rng)
+        cls_id, sep_id = [self.tokenizer.cls_id], [self.tokenizer.sep_id]
+        token_ids = np.concatenate([cls_id, a, sep_id, b, sep_id])
+        segment_ids = np.repeat([0, 1], [length_a + 2, length_b + 1])
+        positions = choose_positions(token_ids, (self.tokenizer.cls_id, self.tokenizer.sep_id), self.limit, rng)
+        shown = corrupt(token_ids, positions, self.tokenizer.mask_id, len(self.tokenizer), rng)
+        return Instance(shown, segment_ids, positions, token_ids[positions], int(is_random))
+
+    def batches(self, batch_size: int) -> list[np.ndarray]:
+        """The epoch's instance numbers in batches of like length, in random order; every instance once."""
+        sizes = np.diff(self.corpus.sentences[self.plan[:, :4]])[:, [0, 2]].sum(1)
+        rng = np.random.default_rng([self.seed, self.epoch])
+        order = rng.permutation(len(self))
+        batches = []
+        for pool in np.split(order, range(POOL * batch_size, len(order), POOL * batch_size)):
+            pool = pool[np.argsort(sizes[pool].clip(max=self.room), kind="stable")]
+            batches += np.split(pool, range(batch_size, len(pool), batch_size))
+        return [batches[i] for i in rng.permutation(len(batches))]
+
+    def collate(self, instances: list[Instance]) -> Batch:
+        """Pad a list of instances to the longest one and stack them."""
+
+        def stack(rows: list[np.ndarray], width: int, filler: int) -> Tensor:
+            table = np.full((len(rows), width), filler)
+            for row, values in zip(table, rows, strict=True):
+                row[: len(values)] = values
+            return torch.from_numpy(table)
+
+        token_ids, segment_ids, positions, labels, is_random = zip(*instances, strict=True)
+        lengths = torch.tensor([len(ids) for ids in token_ids])
+        width = int(lengths.max())
+        return Batch(
+            stack(token_ids, width, self.tokenizer.pad_id),
+            stack(segment_ids, width, 0),
+            None if lengths.min() == width else torch.arange(width) < lengths[:, None],
+            stack(positions, self.limit, 0),
+            stack(labels, self.limit, -100),
+            torch.tensor(is_random),
+        )

@@ -1,0 +1,148 @@
+"""The command line: bertmini pretrain, fill-mask, count."""
+
+import json
+import signal
+import sys
+import types
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Argument, Option
+
+import bertmini
+from bertmini.config import PRESETS, BertConfig, InputError
+from bertmini.counting import count_parameters
+from bertmini.mlm import fill_mask
+from bertmini.run import begin, resume
+from bertmini.train import Options, newest_checkpoint, train
+
+app = typer.Typer(help="A BERT to read in one sitting.", no_args_is_help=True, add_completion=False)
+
+
+def show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"bertmini {bertmini.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def everywhere(
+    version: Annotated[
+        bool, Option("--version", callback=show_version, is_eager=True, help="Print the version.")
+    ] = False,
+):
+    """A BERT to read in one sitting."""
+
+
+@app.command()
+def pretrain(
+    context: typer.Context,
+    out: Annotated[Path, Option(help="Folder of the run; it must be new or empty, unless --resume.")],
+    corpus: Annotated[str, Option(help="manual (the prose that Python carries), or a UTF-8 text file.")] = "manual",
+    held_out: Annotated[str | None, Option(help="A text file to evaluate on; without it, 5% of the documents.")] = None,
+    preset: Annotated[str, Option(help=", ".join(PRESETS))] = "tiny",
+    vocab_size: Annotated[int, Option(help="Tokens in the vocabulary that is learned from the corpus.")] = 4000,
+    steps: Annotated[int, Option(help="Optimizer steps.")] = 3000,
+    batch_size: Annotated[int, Option(help="Pairs of segments a step.")] = 32,
+    max_length: Annotated[int, Option(help="Tokens a sequence, 8 to 512.")] = 128,
+    learning_rate: Annotated[float, Option(help="The largest rate, after the warm-up.")] = 1e-3,
+    seed: Annotated[int, Option(help="Fixes weights, pairs, masks and order.")] = 0,
+    device: Annotated[str, Option(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str, Option(help="auto, fp32 or bf16.")] = "auto",
+    save_every: Annotated[
+        int | None, Option(min=1, help="Save a checkpoint every N steps, beside the last one.")
+    ] = None,
+    stop_after: Annotated[int | None, Option(min=1, help="Stop at this step, as if interrupted there.")] = None,
+    resume_: Annotated[bool, Option("--resume", help="Go on with the run in --out.")] = False,
+) -> None:
+    """Pretrain a BERT on masked words and next sentences.
+
+    A text file is split into sentences line by line; a line of white space ends a document.
+    """
+    values = {field.name: context.params[field.name] for field in fields(Options)}
+    given = {key: value for key, value in values.items() if context.get_parameter_source(key).name == "COMMANDLINE"}
+    config, options = resume(out, given) if resume_ else begin(out, Options(**values))
+    if (newest := newest_checkpoint(out)) and newest.name == f"step-{options.steps:06}":
+        print(f"The run in {out} is finished: {options.steps} steps.")
+        return
+    shape = f"{options.preset}, {config.vocab_size} tokens, {count_parameters(config).total:,} parameters"
+    print(f"Training {shape}, on {options.device} in {options.precision}.", flush=True)
+    stopped = interrupted()
+    step = train(out, config, options, save_every, stop_after, should_stop=lambda: stopped.now)
+    if step < options.steps:
+        print(f"Stopped at step {step} of {options.steps}; all is saved.")
+        print(f"Go on with: bertmini pretrain --out {out} --resume")
+    else:
+        print(f'Done. Try: bertmini fill-mask --model {out / "model"} "the [MASK] is used to …"')
+
+
+def interrupted() -> types.SimpleNamespace:
+    """An object whose `now` turns True at the first Ctrl-C; a second one interrupts at once."""
+    state = types.SimpleNamespace(now=False)
+
+    def stop(signum: int, frame: types.FrameType | None) -> None:
+        state.now = True
+        print("\nStopping after this step; saving.", file=sys.stderr, flush=True)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, stop)
+    return state
+
+
+@app.command("fill-mask")
+def fill_mask_command(
+    text: Annotated[str, Argument(help="A text with one [MASK] or more.")],
+    model: Annotated[Path, Option(help="A checkpoint's folder, such as a run's model/.")],
+    top: Annotated[int, Option(min=1, help="How many guesses for each [MASK].")] = 5,
+    as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Guess the words behind [MASK], each by itself, with their probabilities."""
+    guesses = fill_mask(*bertmini.load(model), text, top)
+    if as_json:
+        print(
+            json.dumps(
+                [[{"token": token, "probability": p} for token, p in row] for row in guesses], ensure_ascii=False
+            )
+        )
+        return
+    for number, row in enumerate(guesses, 1):
+        if len(guesses) > 1:
+            print(f"[MASK] {number}")
+        for token, p in row:
+            print(f"{p:7.1%}  {token}")
+
+
+@app.command()
+def count(
+    preset: Annotated[str, Option(help=", ".join(PRESETS))] = "base",
+    vocab_size: Annotated[int, Option(help="Tokens in the vocabulary.")] = 30522,
+    as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Count a BERT's parameters, term by term."""
+    config = BertConfig.preset(preset, vocab_size=vocab_size)
+    counted = count_parameters(config)
+    if as_json:
+        print(json.dumps({"config": asdict(config), "parts": counted.by_part(), "total": counted.total}))
+        return
+    for term in counted.terms:
+        print(f"{term.part:<13} {term.name:<26} {term.formula:<8} {term.count:>13,}")
+    print(f"{'total':<49} {counted.total:>13,}")
+
+
+def main() -> None:
+    """Run the command line; what the user can mend is told in a sentence, with exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a Windows console may lack a character
+    try:
+        app()
+    except InputError as error:
+        sys.exit(tell(str(error)))
+    except OSError as error:
+        sys.exit(tell(f"{error.filename or 'the disk'}: {error.strerror}; mend that and try again"))
+
+
+def tell(sentence: str) -> int:
+    print(f"bertmini: {sentence}", file=sys.stderr)
+    return 2

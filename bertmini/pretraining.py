@@ -1,0 +1,74 @@
+"""One encoder, two heads, one loss: what BERT is pretrained with."""
+
+from typing import NamedTuple
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bertmini.config import BertConfig
+from bertmini.encoder import Bert, initialise
+from bertmini.mlm import MLMHead
+from bertmini.nsp import NSPHead
+
+
+class PreTrainingOutput(NamedTuple):
+    mlm_logits: Tensor | None  # (B, P, V); None where a loaded checkpoint has no such head
+    nsp_logits: Tensor | None  # (B, 2): 0 follows, 1 is random
+
+
+class Losses(NamedTuple):
+    total: Tensor  # mlm + nsp, nats
+    mlm: Tensor
+    nsp: Tensor
+
+
+class BertForPreTraining(nn.Module):
+    """BERT with its masked-language-model head and, if nsp, its pooler and next-sentence head.
+
+    Devlin et al. 2019, section 3.1.
+    """
+
+    def __init__(self, config: BertConfig, nsp: bool = True):
+        super().__init__()
+        self.config = config
+        self.bert = Bert(config, pooler=nsp)
+        self.mlm = MLMHead(config)
+        self.nsp = NSPHead(config) if nsp else None
+        for head in (self.mlm, self.nsp) if nsp else (self.mlm,):
+            initialise(head, config.initializer_range)
+
+    def forward(
+        self,
+        token_ids: Tensor,
+        segment_ids: Tensor | None = None,
+        keep: Tensor | None = None,
+        positions: Tensor | None = None,
+    ) -> PreTrainingOutput:
+        """token_ids, segment_ids, keep: (B, T); positions: (B, P), all T if None."""
+        hidden, pooled = self.bert(token_ids, segment_ids, keep, positions)
+        return PreTrainingOutput(
+            # The decoder is the token table: one matrix reads words in and writes them out (Press and Wolf 2017).
+            self.mlm(hidden, self.bert.embeddings.token.weight) if self.mlm else None,
+            self.nsp(pooled) if self.nsp else None,
+        )
+
+
+def pretraining_loss(
+    output: PreTrainingOutput,
+    labels: Tensor,
+    is_random: Tensor,
+    predicted: Tensor | int | None = None,
+    pairs: Tensor | int | None = None,
+) -> Losses:
+    """The mean over predicted tokens plus the mean over pairs, in nats (Devlin et al. 2019, appendix A.2).
+
+    labels: (B, P), -100 in unused slots. is_random: (B,). predicted, pairs: the counts to divide by, this batch's own
+    if None; where one step is spread over several batches, the whole step's, for a mean of means is not the mean.
+    """
+    if predicted is None:
+        predicted = (labels != -100).sum().clamp(min=1)
+    mlm = F.cross_entropy(output.mlm_logits.flatten(0, 1).float(), labels.flatten(), reduction="sum") / predicted
+    if output.nsp_logits is None:
+        return Losses(mlm, mlm, mlm.new_zeros(()))
+    nsp = F.cross_entropy(output.nsp_logits.float(), is_random, reduction="sum") / (pairs or len(is_random))
+    return Losses(mlm + nsp, mlm, nsp)

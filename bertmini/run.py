@@ -1,0 +1,113 @@
+"""A run's folder: begun once, described in run.json, resumed as it was.
+
+run.json                    the options, resolved, and the model's config
+data/                       the vocabulary and two corpora, train/ and held_out/
+metrics.jsonl               one line a logged step
+checkpoints/step-000200/    all that an exact resume needs
+model/                      what `bertmini.load` and `transformers` read
+"""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+
+import bertmini
+from bertmini.checkpoint import replace_folder
+from bertmini.config import BertConfig, InputError
+from bertmini.corpus import Repeatable, prepare, read_documents
+from bertmini.manual import manual_documents
+from bertmini.tokenizer import Tokenizer
+from bertmini.train import Options
+
+SHORTEST = 8  # [CLS], [SEP], [SEP] and a few words
+
+
+def begin(out: Path, options: Options) -> tuple[BertConfig, Options]:
+    """Check the options, prepare the data and write run.json. Returns the model's config and the options, resolved."""
+    config = BertConfig.preset(options.preset, vocab_size=options.vocab_size)
+    for key in ("steps", "batch_size", "learning_rate"):
+        if getattr(options, key) <= 0:
+            raise InputError(f"--{key.replace('_', '-')} is {getattr(options, key)}: it must be more than 0")
+    if options.seed < 0:
+        raise InputError(f"--seed is {options.seed}: it must be 0 or more")
+    if not SHORTEST <= options.max_length <= config.max_position_embeddings:
+        raise InputError(
+            f"--max-length is {options.max_length}: choose from {SHORTEST} to {config.max_position_embeddings}"
+        )
+    options = resolve(options)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out} is not empty: give --out another folder, or add --resume to go on with the run in it")
+    corpus, held_out = documents(options.corpus), options.held_out and documents(options.held_out)
+    replace_folder(out / "data", lambda folder: prepare(corpus, held_out, options.vocab_size, options.seed, folder))
+    config = dataclasses.replace(config, vocab_size=len(Tokenizer.load(out / "data")))
+    facts = {
+        "bertmini": bertmini.__version__,
+        "torch": torch.__version__,
+        "options": dataclasses.asdict(options),
+        "config": dataclasses.asdict(config),
+        "sha256": {
+            name: fingerprint(name) for name in (options.corpus, options.held_out) if name not in ("manual", None)
+        },
+    }
+    (out / "run.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8", newline="\n")
+    return config, options
+
+
+def resume(out: Path, given: dict) -> tuple[BertConfig, Options]:
+    """Read run.json back; InputError where a given option, or the corpus, is not what the run began with."""
+    try:
+        facts = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{out}: no run.json, so there is no run to resume; leave --resume out to begin one") from None
+    options = Options(**facts["options"])
+    for key, value in given.items():
+        before, now = getattr(options, key), absolute(value) if key in ("corpus", "held_out") else value
+        if now not in (before, "auto"):
+            flag = "--" + key.replace("_", "-")
+            raise InputError(
+                f"{out}: this run has {flag} {before}, not {now}; leave {flag} out, or begin a run in another folder"
+            )
+    for name, sha256 in facts["sha256"].items():
+        if Path(name).exists() and fingerprint(name) != sha256:
+            raise InputError(
+                f"{name} has changed since the run in {out} began: put the old text back, or begin a new run"
+            )
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"{out}: this run has --device cuda, and no CUDA device is here; resume it where there is one")
+    return BertConfig(**facts["config"]), options
+
+
+def resolve(options: Options) -> Options:
+    """Turn "auto" into what this machine has, once, so that run.json records it; corpus files become absolute paths."""
+    device, precision = options.device, options.precision
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device not in ("cpu", "cuda", "mps"):
+        raise InputError(f"--device is {device!r}: choose auto, cpu, cuda or mps")
+    if (device == "cuda" and not torch.cuda.is_available()) or (
+        device == "mps" and not torch.backends.mps.is_available()
+    ):
+        raise InputError(f"--device is {device}, which this machine or this build of PyTorch lacks: choose cpu")
+    if precision == "auto":
+        precision = "bf16" if device == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+    if precision not in ("fp32", "bf16"):
+        raise InputError(f"--precision is {precision!r}: choose auto, fp32 or bf16")
+    files = {"corpus": absolute(options.corpus), "held_out": absolute(options.held_out)}
+    return dataclasses.replace(options, device=device, precision=precision, **files)
+
+
+def absolute(corpus: str | None) -> str | None:
+    return corpus if corpus in ("manual", None) else str(Path(corpus).absolute())
+
+
+def documents(corpus: str) -> Repeatable | list[list[str]]:
+    """The documents of a corpus by its name: manual, or a file that is read again each time."""
+    return list(manual_documents()) if corpus == "manual" else Repeatable(lambda: read_documents(corpus))
+
+
+def fingerprint(path: str) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

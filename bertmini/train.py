@@ -1,0 +1,226 @@
+"""Pretraining: optimizer, schedule, loop, metrics, and a resume that continues bit for bit."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from bertmini.batches import Batch, Epoch
+from bertmini.checkpoint import replace_folder, save
+from bertmini.config import BertConfig, InputError
+from bertmini.corpus import Corpus
+from bertmini.evaluation import evaluate, held_out_batches, unigram_nats
+from bertmini.pretraining import BertForPreTraining, pretraining_loss
+from bertmini.tokenizer import Tokenizer
+
+WARM_UP = 0.1  # share of the steps; the original: 10,000 of 1,000,000
+WEIGHT_DECAY = 0.01
+CLIP = 1.0  # the largest norm of the whole gradient
+EVALUATIONS = 12  # at the start, ten on the way, at the end
+LOGGED = 300  # lines of metrics a run
+
+
+@dataclass(frozen=True)
+class Options:
+    """What fixes a run's result, bit for bit on one machine; a resumed run cannot change any of it."""
+
+    corpus: str = "manual"  # or a text file
+    held_out: str | None = None  # a text file; None: documents of the corpus
+    preset: str = "tiny"
+    vocab_size: int = 4000
+    steps: int = 3000
+    batch_size: int = 32
+    max_length: int = 128
+    seed: int = 0
+    learning_rate: float = 1e-3
+    device: str = "auto"
+    precision: str = "auto"
+
+
+def parameter_groups(model: nn.Module) -> list[dict]:
+    """Decay the matrices; leave biases and LayerNorms alone (google-research/bert, optimization.py)."""
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    vectors = [p for p in model.parameters() if p.ndim == 1]
+    return [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": vectors, "weight_decay": 0.0}]
+
+
+def schedule(step: int, steps: int) -> float:
+    """The share of the full rate at a step, counted from 1: up in a line, then down towards zero in a line."""
+    rise = max(1, round(WARM_UP * steps))
+    return min(step / rise, (steps - step + 1) / (steps - rise + 1))
+
+
+def stream(
+    corpus: Corpus, tokenizer: Tokenizer, options: Options, epoch: int, start: int
+) -> Iterator[tuple[int, int, Batch]]:
+    """Batches without end, from batch `start` of an epoch on. Yields (epoch, number of the next batch, batch)."""
+    while True:
+        instances = Epoch(corpus, tokenizer, options.max_length, options.seed, epoch)
+        order = instances.batches(options.batch_size)[start:]
+        # Its own generator, or the loader would draw from the one that dropout uses, and resuming would not be exact.
+        loader = DataLoader(instances, batch_sampler=order, collate_fn=instances.collate, generator=torch.Generator())
+        for following, batch in enumerate(loader, start + 1):
+            yield epoch, following, batch
+        epoch, start = epoch + 1, 0
+
+
+class Training:
+    """A run in progress: all that a checkpoint holds, and the step that changes it."""
+
+    def __init__(self, config: BertConfig, options: Options):
+        torch.manual_seed(options.seed)
+        self.options, self.device = options, torch.device(options.device)
+        self.model = BertForPreTraining(config).to(self.device).train()
+        # The original's AdamW leaves out the bias correction; with a warm-up the two differ little.
+        self.optimizer = torch.optim.AdamW(parameter_groups(self.model), eps=1e-6, fused=True)
+        self.step = self.epoch = self.next_batch = 0
+        self.sums = torch.zeros(2, device=self.device)  # MLM and NSP loss since the last logged step
+        self.logged = 0  # that step
+
+    @property
+    def rate(self) -> float:
+        return self.options.learning_rate * schedule(self.step, self.options.steps) if self.step else 0.0
+
+    def update(self, batch: Batch) -> None:
+        """One optimizer step on one batch."""
+        self.step += 1
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate
+        batch = batch.to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16"):
+            output = self.model(batch.token_ids, batch.segment_ids, batch.keep, batch.positions)
+        losses = pretraining_loss(output, batch.labels, batch.is_random)
+        losses.total.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.sums += torch.stack([losses.mlm, losses.nsp]).detach()
+
+    def mean_losses(self) -> dict[str, float]:
+        """The means over the steps since the last call, in nats."""
+        mlm, nsp = (self.sums / max(1, self.step - self.logged)).tolist()
+        self.sums, self.logged = torch.zeros_like(self.sums), self.step
+        if not math.isfinite(mlm + nsp):
+            raise InputError(f"the loss is {mlm + nsp} at step {self.step}: begin again with a smaller --learning-rate")
+        return {"mlm_loss": mlm, "nsp_loss": nsp}
+
+    def state(self) -> dict:
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "place": [self.step, self.epoch, self.next_batch, self.logged],
+            "sums": self.sums,
+            "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state() if self.device.type == "cuda" else None,
+        }
+
+    def restore(self, state: dict) -> None:
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.epoch, self.next_batch, self.logged = state["place"]
+        self.sums = state["sums"]
+        torch.set_rng_state(state["random"].cpu())
+        if state["random_cuda"] is not None:
+            torch.cuda.set_rng_state(state["random_cuda"].cpu())
+
+
+def train(
+    out: Path,
+    config: BertConfig,
+    options: Options,
+    save_every: int | None = None,
+    stop_after: int | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> int:
+    """Train the run in `out`, from its newest checkpoint if it has one; at the end save a checkpoint and model/.
+
+    out: its data/ holds what `corpus.prepare` writes. Returns the step that was reached.
+    """
+    tokenizer = Tokenizer.load(out / "data")
+    corpus, held_out = Corpus.open(out / "data/train"), Corpus.open(out / "data/held_out")
+    evaluation = held_out_batches(held_out, tokenizer, options.max_length, options.batch_size)
+    unigram = unigram_nats(corpus, config.vocab_size)
+    evaluation_steps = {round(k * options.steps / (EVALUATIONS - 1)) for k in range(EVALUATIONS)}
+    log_every = math.ceil(options.steps / LOGGED)
+
+    training = Training(config, options)
+    saved = -1
+    if newest := newest_checkpoint(out):
+        training.restore(torch.load(newest / "training.pt", map_location=training.device, weights_only=True))
+        saved = training.step
+    keep_metrics(out / "metrics.jsonl", saved)
+
+    def log(record: dict) -> None:
+        if training.step in evaluation_steps:
+            record |= evaluate(training.model, evaluation, unigram, tokenizer.mask_id)
+            tqdm.write(summary(record))
+        with (out / "metrics.jsonl").open("a", encoding="utf-8", newline="\n") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def checkpoint() -> None:
+        replace_folder(
+            out / f"checkpoints/step-{training.step:06}",
+            lambda folder: write_state(training.state(), folder / "training.pt"),
+        )
+        replace_folder(out / "model", lambda folder: save(folder, training.model, tokenizer))
+
+    if training.step == 0:
+        log({"step": 0, "epoch": 0, "lr": 0.0})
+    last = min(options.steps, stop_after or options.steps)
+    batches = stream(corpus, tokenizer, options, training.epoch, training.next_batch)
+    with tqdm(total=options.steps, initial=training.step, unit="step", disable=None) as bar:
+        tokens, since = 0, time.perf_counter()
+        while training.step < last and not should_stop():
+            training.epoch, training.next_batch, batch = next(batches)
+            training.update(batch)
+            tokens += batch.tokens()
+            bar.update()
+            if training.step % log_every == 0 or training.step in evaluation_steps:
+                losses = training.mean_losses()
+                rate = {"lr": training.rate, "tokens_per_second": round(tokens / (time.perf_counter() - since))}
+                bar.set_postfix_str(f"loss {sum(losses.values()):.2f}, {rate['tokens_per_second']:,} tokens/s")
+                log({"step": training.step, "epoch": training.epoch} | losses | rate)
+                tokens, since = 0, time.perf_counter()
+            if save_every and training.step % save_every == 0:
+                checkpoint()
+                saved = training.step
+    if saved != training.step:
+        checkpoint()
+    return training.step
+
+
+def summary(record: dict) -> str:
+    """An evaluation in a line."""
+    return (
+        f"step {record['step']:>6}: held-out loss {record['held_out_mlm_loss_masked']:.3f} nats at [MASK] "
+        f"(word frequencies alone {record['unigram_mlm_loss_masked']:.3f}), "
+        f"accuracy {record['held_out_mlm_accuracy']:.1%}, next sentence {record['held_out_nsp_accuracy']:.1%} "
+        f"({record['held_out_random_share']:.1%} are random)"
+    )
+
+
+def write_state(state: dict[str, Tensor | dict | list | None], path: Path) -> None:
+    with path.open("wb") as file:
+        torch.save(state, file)
+
+
+def newest_checkpoint(out: Path) -> Path | None:
+    """The folder of a run's last whole checkpoint; one that was being written when the run died has another name."""
+    return max(out.glob("checkpoints/step-*[0-9]"), default=None, key=lambda path: int(path.name[len("step-") :]))
+
+
+def keep_metrics(path: Path, last: int) -> None:
+    """Drop what was logged after the last saved step: a run that was killed may have logged more than it saved."""
+    if path.exists():
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= last]
+        beside = path.with_suffix(".new")
+        beside.write_text("".join(kept), encoding="utf-8", newline="\n")
+        beside.replace(path)
