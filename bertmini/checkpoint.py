@@ -68,9 +68,7 @@ def save(directory: Path | str, model: BertForPreTraining, tokenizer: Tokenizer)
     tokenizer.save(directory)
 
 
-def load(
-    directory: Path | str, model: type[nn.Module] = BertForPreTraining, revision: str | None = None
-) -> tuple[nn.Module, Tokenizer]:
+def load(directory: Path | str, model: type[nn.Module] = BertForPreTraining) -> tuple[nn.Module, Tokenizer]:
     """Read a checkpoint's directory. A head or pooler that the file does not hold is absent (None), never random.
 
     model: BertForPreTraining or Bert. Returns (model in eval mode, tokenizer); InputError names file and tensor.

@@ -33,7 +33,7 @@ def test_every_figure_by_hand():
         segment_ids=torch.zeros(2, 4, dtype=torch.long),
         keep=None,
         positions=torch.tensor([[1, 2], [2, 0]]),
-        labels=torch.tensor([[7, 7], [8, -100]]),  # [MASK] hides 7; 7 is shown as itself; [MASK] hides 8; an unused slot
+        labels=torch.tensor([[7, 7], [8, -100]]),  # hidden 7, shown 7; hidden 8, an unused slot
         is_random=torch.tensor([0, 1]),
     )
     unigram = torch.arange(10.0)
