@@ -29,10 +29,10 @@ def test_prose_is_kept_and_code_grammar_and_tables_are_not():
 
 def test_docstrings_are_read_without_running_the_file(tmp_path):
     path = tmp_path / "module.py"
-    code = ['"""Module."""', "raise SystemExit", "class A:", '    """Class."""', "    async def f(self):", '        """Method."""']
-    path.write_text("\n".join(code))
+    code = '"""Module."""\nraise SystemExit\nclass A:\n    """Class."""\n    async def f(self):\n        """Method."""'
+    path.write_text(code, encoding="utf-8")
     assert docstrings(path) == ["Module.", "Class.", "Method."]
-    path.write_text("print 'an old Python'")
+    path.write_text("print 1", encoding="utf-8")
     assert docstrings(path) == []
 
 

@@ -93,6 +93,13 @@ def test_stopping_and_resuming_changes_nothing(prepared, tmp_path):
     assert speedless[0] == speedless[1]
 
 
+@pytest.mark.soak
+def test_a_stop_after_any_step_changes_nothing(prepared, tmp_path):
+    straight = (run(prepared, tmp_path / "straight") / "model/model.safetensors").read_bytes()
+    for stop in range(1, OPTIONS.steps):
+        assert (run(prepared, tmp_path / str(stop), stop) / "model/model.safetensors").read_bytes() == straight
+
+
 def test_the_seed_fixes_a_run_and_another_seed_changes_it(prepared, tmp_path):
     def final(name, seed):
         options = Options(**{**OPTIONS.__dict__, "seed": seed, "steps": 6})

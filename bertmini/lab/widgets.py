@@ -1,0 +1,188 @@
+"""Widgets for the notebooks: controls with a label and a typed value, and a readout in text beside every picture.
+
+In Jupyter a reader moves things here; in the HTML a figure with several settings stands in their place.
+"""
+
+import html
+from collections.abc import Callable
+from typing import NamedTuple
+
+import ipywidgets
+import matplotlib.pyplot as plt
+
+from bertmini.config import BertConfig, InputError
+from bertmini.counting import Memory, count_parameters, training_flops, training_hours, training_memory
+from bertmini.lab import figures
+from bertmini.mlm import predictions_per_sequence
+
+
+class Control(NamedTuple):
+    """One number to change: a box to type in, and a slider; both obey the arrow keys."""
+
+    label: str
+    value: float  # an int makes it a whole number
+    low: float
+    high: float
+    step: float
+
+
+def panel(
+    readout: Callable[..., str], controls: dict[str, Control], draw: Callable[..., None] | None = None
+) -> ipywidgets.VBox:
+    """A widget: the controls, what `readout` says of their values, and the picture that `draw` makes of them.
+
+    Both are called with the values by name. An InputError is shown as its sentence, and the picture stays as it was.
+    """
+    boxes, rows = {}, []
+    for name, control in controls.items():
+        box, row = _row(control)
+        boxes[name] = box
+        rows.append(row)
+    text = ipywidgets.HTML()
+    picture = ipywidgets.Output()
+
+    def update(_change: object = None) -> None:
+        values = {name: box.value for name, box in boxes.items()}
+        try:
+            said = readout(**values)
+        except InputError as error:
+            text.value = _spoken(f"Not possible: {error}.")
+            return
+        text.value = _spoken(said)
+        if draw is not None:
+            picture.clear_output(wait=True)
+            with picture:
+                draw(**values)
+                plt.show()
+
+    for box in boxes.values():
+        box.observe(update, "value")
+    update()
+    whole = ipywidgets.VBox([*rows, text, picture] if draw else [*rows, text])
+    whole.controls, whole.readout = boxes, text  # for tests, and for readers who want to set values from code
+    return whole
+
+
+def _row(control: Control) -> tuple[ipywidgets.Widget, ipywidgets.HBox]:
+    """A labelled box and the slider that moves with it."""
+    whole = isinstance(control.value, int)
+    make_box, make_slider = (
+        (ipywidgets.BoundedIntText, ipywidgets.IntSlider)
+        if whole
+        else (ipywidgets.BoundedFloatText, ipywidgets.FloatSlider)
+    )
+    limits = {"value": control.value, "min": control.low, "max": control.high, "step": control.step}
+    box = make_box(
+        **limits,
+        description=control.label,
+        tooltip=control.label,
+        style={"description_width": "15em"},
+        layout={"width": "24em"},
+    )
+    slider = make_slider(
+        **limits, tooltip=f"{control.label}, slider", readout=False, continuous_update=False, layout={"width": "14em"}
+    )
+    ipywidgets.link((box, "value"), (slider, "value"))
+    return box, ipywidgets.HBox([box, slider], layout={"flex_flow": "row wrap"})
+
+
+def _spoken(text: str) -> str:
+    """Plain text as HTML, in a region that screen readers read out when it changes."""
+    style = "line-height: 1.5; white-space: pre-wrap"
+    return f'<pre role="status" aria-live="polite" style="{style}">{html.escape(text)}</pre>'
+
+
+# ---- 09 counting parameters ----
+
+
+class Budget(NamedTuple):
+    """What a training run needs. Arithmetic is that of one step, forward and backward."""
+
+    parameters: dict[str, int]
+    memory: Memory  # bytes
+    flops: dict[str, int]
+    hours: float
+    square_share: float  # of T² in a layer's arithmetic
+
+    def __str__(self) -> str:
+        parameters, flops = sum(self.parameters.values()), sum(self.flops.values())
+        fixed = self.memory.total - self.memory.activations
+        return (
+            f"parameters  {parameters:,}, of them {self.parameters['tables'] / parameters:.0%} in tables\n"
+            f"memory      {amount(self.memory.total)}B "
+            f"({amount(fixed)}B model, {amount(self.memory.activations)}B activations)\n"
+            f"arithmetic  {amount(flops)}FLOP a step; attention's T² is {self.square_share:.1%} of a layer\n"
+            f"time        {duration(self.hours)}"
+        )
+
+
+def bars(plan: Budget) -> dict[str, tuple[str, dict[str, float]]]:
+    """A budget as `figures.budgets` draws it: for each bar its total in words, and its parts."""
+    parameters, flops = sum(plan.parameters.values()), sum(plan.flops.values())
+    return {
+        "parameters": (amount(parameters).strip(), plan.parameters),
+        "memory": (f"{amount(plan.memory.total)}B", plan.memory._asdict()),
+        "arithmetic": (f"{amount(flops)}FLOP", plan.flops),
+    }
+
+
+def budget(L: int, H: int, A: int, V: int, T: int, B: int, steps: int = 1_000_000, rate: float = 1.0) -> Budget:
+    """Count a BERT and its training: F = 4H, P = 15% of T, fp32.
+
+    rate: the TFLOP per second that the run really reaches. The position table has 512 rows, or T where T is more.
+    """
+    config = BertConfig(V, H, L, A, 4 * H, max_position_embeddings=max(512, T))
+    P = predictions_per_sequence(T)
+    parts = count_parameters(config).by_part()
+    square, products = 3 * B * L * 4 * H * T * T, 3 * B * L * 8 * H * H * T
+    total = B * training_flops(config, T, P)
+    parameters = {
+        "tables": parts["embeddings"],
+        "attention": parts["attention"],
+        "feed-forward": parts["feed-forward"],
+        "heads": parts["pooler"] + parts["MLM head"] + parts["NSP head"],
+    }
+    flops = {
+        "projections": products,
+        "feed-forward": 2 * products,
+        "T²": square,
+        "heads": total - 3 * products - square,
+    }
+    hours = training_hours(steps * total, rate * 1e12, share=1.0)
+    return Budget(parameters, training_memory(config, B, T, P), flops, hours, T / (6 * H + T))
+
+
+def amount(number: float) -> str:
+    """A large number in three digits and a unit's first letters: 1.76 G."""
+    for power, letter in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= 0.9995 * power:
+            digits = number / power
+            return f"{digits:.{0 if digits >= 99.95 else 1 if digits >= 9.995 else 2}f} {letter}"
+    return f"{number:.0f} "
+
+
+def duration(hours: float) -> str:
+    """Hours in the unit that a person would use."""
+    for unit, length in (("years", 24 * 365.25), ("days", 24), ("hours", 1), ("minutes", 1 / 60)):
+        if hours >= 2 * length:
+            return f"{hours / length:,.1f} {unit}"
+    return f"{hours * 3600:,.1f} seconds"
+
+
+def calculator() -> ipywidgets.VBox:
+    """Size, memory, arithmetic and time of a BERT of your own."""
+    controls = {
+        "L": Control("L, layers", 12, 1, 48, 1),
+        "H": Control("H, hidden size", 768, 64, 4096, 64),
+        "A": Control("A, heads", 12, 1, 64, 1),
+        "V": Control("V, vocabulary", 30_522, 100, 250_000, 1),
+        "T": Control("T, tokens in a sequence", 128, 8, 16_384, 8),
+        "B": Control("B, sequences in a batch", 32, 1, 8192, 1),
+        "steps": Control("steps", 1_000_000, 1, 10_000_000, 1),
+        "rate": Control("TFLOP/s that you reach", 1.0, 0.01, 10_000.0, 0.1),
+    }
+
+    def draw(**values: float) -> None:
+        figures.budgets({"your setting": bars(budget(**values))})
+
+    return panel(lambda **values: str(budget(**values)), controls, draw)

@@ -1,0 +1,98 @@
+"""Chapter 09's exercises: every right answer passes, every known mistake is told its own three hints, none raises."""
+
+import pytest
+import torch
+from transformers import AlbertConfig, AlbertModel, RobertaConfig, RobertaModel
+
+from bertmini.lab.check import Exercise
+from bertmini.lab.exercises import counting_parameters
+
+EXERCISES = {name: value for name, value in vars(counting_parameters).items() if isinstance(value, Exercise)}
+MISTAKES = [(name, i) for name, exercise in EXERCISES.items() for i in range(len(exercise.mistakes))]
+
+
+def test_all_are_here():
+    assert list(EXERCISES) == ["roberta", "overtakes", "chip_rate", "largest_batch", "albert"]
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_the_right_answer_is_right_and_none_is_not_tried(name):
+    exercise = EXERCISES[name]
+    assert exercise.verdict(exercise.right).startswith("right")
+    assert exercise.verdict(...) == "not tried yet"
+    assert exercise.verdict() == "not tried yet"
+    if callable(exercise.right):
+        assert exercise.verdict(lambda *case: ...) == "not tried yet"
+
+
+@pytest.mark.parametrize("name, i", MISTAKES)
+def test_a_known_mistake_gets_its_own_hints(name, i):
+    exercise = EXERCISES[name]
+    mistake = exercise.mistakes[i]
+    for hint, text in enumerate((mistake.where, mistake.what, mistake.line or exercise.line), 1):
+        verdict = exercise.verdict(mistake.wrong, hint)
+        assert verdict.startswith("not yet: ") and f"Hint {hint} of 3: {text}" in verdict
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+@pytest.mark.parametrize(
+    "answer", [None, "four", -1, [1, 2], lambda *case: None, lambda: 1, lambda *case: 1 / 0, lambda *case: -5, int]
+)
+def test_any_other_answer_gets_a_sentence(name, answer):
+    assert EXERCISES[name].verdict(answer).startswith("not yet: ")
+
+
+@pytest.mark.parametrize("name", ["roberta", "chip_rate"])
+def test_a_wrong_number_gets_the_general_hints(name):
+    exercise = EXERCISES[name]
+    for hint, text in enumerate((exercise.where, exercise.what, exercise.line), 1):
+        assert f"Hint {hint} of 3: {text}" in exercise.verdict(12_345, hint)
+
+
+@pytest.mark.parametrize("name", ["overtakes", "largest_batch", "albert"])
+def test_a_wrong_function_gets_the_general_hints(name):
+    exercise = EXERCISES[name]
+    for hint, text in enumerate((exercise.where, exercise.what, exercise.line), 1):
+        assert f"Hint {hint} of 3: {text}" in exercise.verdict(lambda *case: 12_345, hint)
+
+
+def test_the_last_hint_is_the_answer():
+    """The line of hint 3 runs, and is right."""
+    names = {"training_flops": counting_parameters.training_flops, "config": counting_parameters.BASE}
+    for name in ("roberta", "chip_rate"):
+        exercise = EXERCISES[name]
+        assert exercise.verdict(eval(exercise.line, names)) == "right"
+    for name, arguments in (("overtakes", "H, F"), ("largest_batch", "config, T, P, room"), ("albert", "V, E, H, F")):
+        scope = {"training_memory": counting_parameters.training_memory}
+        exec(f"def answer({arguments}): {EXERCISES[name].line}", scope)
+        assert EXERCISES[name].verdict(scope["answer"]).startswith("right, in all")
+
+
+def built(model, config) -> int:
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in model(config).parameters())
+
+
+def test_roberta_and_albert_are_as_large_as_those_of_transformers():
+    roberta = RobertaConfig(vocab_size=50_265, max_position_embeddings=514, type_vocab_size=1)
+    assert built(RobertaModel, roberta) - 109_482_240 == EXERCISES["roberta"].right == 15_163_392
+    for V, E, H, F, A in ((30_000, 128, 768, 3072, 12), (30_000, 128, 1024, 4096, 16), (1000, 16, 64, 100, 4)):
+        albert = AlbertConfig(
+            vocab_size=V,
+            embedding_size=E,
+            hidden_size=H,
+            intermediate_size=F,
+            num_attention_heads=A,
+            max_position_embeddings=512,
+        )
+        assert built(AlbertModel, albert) == EXERCISES["albert"].right(V, E, H, F)
+
+
+def test_the_chips_of_the_paper_and_the_batch_that_fits():
+    assert EXERCISES["chip_rate"].right == pytest.approx(4.307e12, rel=1e-3)
+    for case in counting_parameters.GPU_CASES:
+        config, T, P, room = case
+        B = EXERCISES["largest_batch"].right(*case)
+        memory = counting_parameters.training_memory
+        assert B == 0 or memory(config, B, T, P).total <= room
+        assert memory(config, B + 1, T, P).total > room
