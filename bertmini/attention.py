@@ -64,12 +64,13 @@ def record_attention(model: nn.Module) -> Iterator[list[Tensor]]:
     """
     maps: list[Tensor] = []
     layers = [module for module in model.modules() if isinstance(module, SelfAttention)]
-    fresh = model.register_forward_pre_hook(lambda *_: maps.clear())
+    before = [layer.maps for layer in layers]
+    fresh = layers[0].register_forward_pre_hook(lambda *_: maps.clear())  # the first layer opens every forward pass
     try:
         for layer in layers:
             layer.maps = maps
         yield maps
     finally:
         fresh.remove()
-        for layer in layers:
-            layer.maps = None
+        for layer, earlier in zip(layers, before, strict=True):
+            layer.maps = earlier

@@ -49,21 +49,23 @@ def checkpoint_names(name: str) -> tuple[str, ...]:
     return tuple(f"{their.format(layer and layer[0])}.{kind}" for their in theirs)
 
 
-def to_checkpoint(model: BertForPreTraining) -> dict[str, Tensor]:
+def to_checkpoint(model: BertForPreTraining | Bert) -> dict[str, Tensor]:
     """A model's tensors under the checkpoint's names, query, key and value apart."""
+    prefix = "bert." if isinstance(model, Bert) else ""
     tensors = {}
     for name, tensor in model.state_dict().items():
-        theirs = checkpoint_names(name)
+        theirs = checkpoint_names(prefix + name)
         for their, part in zip(theirs, tensor.chunk(len(theirs)), strict=True):
             tensors[their] = part.detach().cpu().contiguous()
     return tensors
 
 
-def save(directory: Path | str, model: BertForPreTraining, tokenizer: Tokenizer) -> None:
+def save(directory: Path | str, model: BertForPreTraining | Bert, tokenizer: Tokenizer) -> None:
     """Write config.json, model.safetensors and the vocabulary files; `transformers` loads the directory unchanged."""
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    model.config.to_json(directory / "config.json")
+    with_heads = "BertForPreTraining" if getattr(model, "nsp", None) else "BertForMaskedLM"
+    model.config.to_json(directory / "config.json", "BertModel" if isinstance(model, Bert) else with_heads)
     save_file(to_checkpoint(model), directory / "model.safetensors", metadata={"format": "pt"})
     tokenizer.save(directory)
 
@@ -82,6 +84,9 @@ def load(directory: Path | str, model: type[nn.Module] = BertForPreTraining) -> 
         raise InputError(f"{path}: no such file; a checkpoint's folder holds its weights there") from None
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: not a whole safetensors file ({error}); copy or download it again") from None
+    # The first checkpoints, bert-base-uncased among them, have other names for a LayerNorm's weight and bias.
+    for old, new in (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")):
+        tensors = {name.replace(old, new): tensor for name, tensor in tensors.items()}
     if "embeddings.word_embeddings.weight" in tensors:  # an encoder saved alone has no prefix
         tensors = {f"bert.{name}": tensor for name, tensor in tensors.items()}
     with torch.device("meta"):
@@ -107,14 +112,13 @@ def from_checkpoint(tensors: dict[str, Tensor], model: BertForPreTraining, path:
     state = {}
     for name, wanted in model.state_dict().items():
         theirs = checkpoint_names(name)
-        if missing := [their for their in theirs if their not in tensors]:
-            raise InputError(f"{path}: no tensor {missing[0]}; this is not a BERT checkpoint, or not a whole one")
-        tensor = torch.cat([tensors[their] for their in theirs]).float()
-        if tensor.shape != wanted.shape:
-            raise InputError(
-                f"{path}: {theirs[0]} is {tuple(tensor.shape)}, config.json asks for {tuple(wanted.shape)}"
-            )
-        state[name] = nn.Parameter(tensor)
+        shape = (wanted.shape[0] // len(theirs), *wanted.shape[1:])
+        for their in theirs:
+            if their not in tensors:
+                raise InputError(f"{path}: no tensor {their}; this is not a BERT checkpoint, or not a whole one")
+            if tensors[their].shape != shape:
+                raise InputError(f"{path}: {their} is {tuple(tensors[their].shape)}, config.json asks for {shape}")
+        state[name] = nn.Parameter(torch.cat([tensors[their] for their in theirs]).float())
     return state
 
 

@@ -64,7 +64,7 @@ class BertConfig:
                 f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_attention_heads}: "
                 "every head takes an equal share of it"
             )
-        if self.hidden_act not in ACTIVATIONS:
+        if self.hidden_act not in tuple(ACTIVATIONS):  # a tuple: what is no string may not be hashable
             raise InputError(f"hidden_act is {self.hidden_act!r}: choose one of {', '.join(ACTIVATIONS)}")
         if self.pad_token_id >= self.vocab_size:
             raise InputError(f"pad_token_id {self.pad_token_id} is outside a vocabulary of {self.vocab_size}")
@@ -86,6 +86,8 @@ class BertConfig:
             keys.items()
         except FileNotFoundError:
             raise InputError(f"{path}: no such file; a checkpoint's folder holds a config.json") from None
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror}); give a checkpoint's folder") from None
         except (ValueError, AttributeError):
             raise InputError(f"{path}: not a JSON object; download or save the checkpoint again") from None
         for key, plain in PLAIN_VALUES.items():
@@ -97,7 +99,10 @@ class BertConfig:
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
 
-    def to_json(self, path: Path | str) -> None:
-        """Write a config.json that `from_json`, and the `transformers` library, read back."""
-        keys = {"model_type": "bert", "architectures": ["BertForPreTraining"], **dataclasses.asdict(self)}
+    def to_json(self, path: Path | str, architecture: str = "BertForPreTraining") -> None:
+        """Write a config.json that `from_json`, and the `transformers` library, read back.
+
+        architecture: the class in `transformers` that holds the same heads.
+        """
+        keys = {"model_type": "bert", "architectures": [architecture], **dataclasses.asdict(self)}
         Path(path).write_text(json.dumps(keys, indent=2) + "\n", encoding="utf-8", newline="\n")

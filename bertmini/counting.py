@@ -51,7 +51,7 @@ def count_parameters(config: BertConfig, heads: tuple[str, ...] = HEADS) -> Para
         Term(
             "embeddings", "position table", f"{config.max_position_embeddings}·H", (config.max_position_embeddings, H)
         ),
-        Term("embeddings", "segment table", "2·H", (config.type_vocab_size, H)),
+        Term("embeddings", "segment table", f"{config.type_vocab_size}·H", (config.type_vocab_size, H)),
         Term("embeddings", "LayerNorm", "2·H", (2, H)),
         Term("attention", "query, key, value weights", "L·3·H·H", (3, H, H), L),
         Term("attention", "query, key, value biases", "L·3·H", (3, H), L),

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bertmini.config import BertConfig
+from bertmini.config import BertConfig, InputError
 
 
 def one_hot_times(ids: Tensor, table: Tensor) -> Tensor:
@@ -23,16 +23,22 @@ class Embeddings(nn.Module):
 
     def __init__(self, config: BertConfig):
         super().__init__()
-        # padding_idx: reading [PAD] teaches its row nothing, as in `transformers`; in the original release it did.
-        self.token = nn.Embedding(config.vocab_size, config.hidden_size, padding_idx=config.pad_token_id)
-        self.segment = nn.Embedding(config.type_vocab_size, config.hidden_size)
-        self.position = nn.Embedding(config.max_position_embeddings, config.hidden_size)
-        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        H = config.hidden_size
+        # padding_idx: reading [PAD] teaches its row nothing, as in `transformers`;
+        # in the original release it did.
+        self.token = nn.Embedding(config.vocab_size, H, padding_idx=config.pad_token_id)
+        self.segment = nn.Embedding(config.type_vocab_size, H)
+        self.position = nn.Embedding(config.max_position_embeddings, H)
+        self.norm = nn.LayerNorm(H, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(self, token_ids: Tensor, segment_ids: Tensor | None = None) -> Tensor:
         """token_ids, segment_ids: (B, T), segments 0 where not given -> (B, T, H)."""
+        T, longest = token_ids.shape[1], len(self.position.weight)
+        if T > longest:
+            raise InputError(f"{T} tokens, and the model has {longest} positions: cut the text")
         if segment_ids is None:
             segment_ids = torch.zeros_like(token_ids)
-        position = self.position.weight[: token_ids.shape[1]]  # (T, H), the same for every sequence
-        return self.dropout(self.norm(self.token(token_ids) + self.segment(segment_ids) + position))
+        position = self.position.weight[:T]  # (T, H), the same for every sequence
+        summed = self.token(token_ids) + self.segment(segment_ids) + position
+        return self.dropout(self.norm(summed))

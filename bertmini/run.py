@@ -20,10 +20,7 @@ from bertmini.config import BertConfig, InputError
 from bertmini.corpus import Repeatable, prepare, read_documents
 from bertmini.manual import manual_documents
 from bertmini.tokenizer import Tokenizer
-from bertmini.train import Options
-
-SHORTEST = 8  # [CLS], [SEP], [SEP] and a few words
-
+from bertmini.train import SHORTEST, Options
 
 def begin(out: Path, options: Options) -> tuple[BertConfig, Options]:
     """Check the options, prepare the data and write run.json. Returns the model's config and the options, resolved."""

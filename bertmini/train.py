@@ -20,9 +20,12 @@ from bertmini.evaluation import evaluate, held_out_batches, unigram_nats
 from bertmini.pretraining import BertForPreTraining, pretraining_loss
 from bertmini.tokenizer import Tokenizer
 
+SHORT_SHARE = 0.9  # of the steps see sequences of
+SHORT_RATIO = 4  # times fewer tokens
 WARM_UP = 0.1  # share of the steps; the original: 10,000 of 1,000,000
 WEIGHT_DECAY = 0.01
 CLIP = 1.0  # the largest norm of the whole gradient
+SHORTEST = 8  # tokens in the shortest sequence that makes sense: [CLS], two [SEP] and a few words
 EVALUATIONS = 12  # at the start, ten on the way, at the end
 LOGGED = 300  # lines of metrics a run
 
@@ -57,18 +60,33 @@ def schedule(step: int, steps: int) -> float:
     return min(step / rise, (steps - step + 1) / (steps - rise + 1))
 
 
+def short_steps(options: Options) -> int:
+    """How many steps, from the first on, see sequences of a quarter of the length.
+
+    The original's way: 90% of the steps at T = 128, 10% at 512 (Devlin et al. 2019, appendix A.2). It is not only
+    cheaper. In short texts attention finds a word's neighbours sooner, and it keeps them when the texts grow.
+    """
+    return round(SHORT_SHARE * options.steps) if options.max_length >= SHORT_RATIO * SHORTEST else 0
+
+
 def stream(
-    corpus: Corpus, tokenizer: Tokenizer, options: Options, epoch: int, start: int
+    corpus: Corpus, tokenizer: Tokenizer, options: Options, step: int, epoch: int, start: int
 ) -> Iterator[tuple[int, int, Batch]]:
-    """Batches without end, from batch `start` of an epoch on. Yields (epoch, number of the next batch, batch)."""
+    """The batches of all steps after `step`, from batch `start` of an epoch on.
+
+    Yields (epoch, number, batch), the first two of the batch that comes next. The change to the full length begins
+    a new epoch.
+    """
     while True:
-        instances = Epoch(corpus, tokenizer, options.max_length, options.seed, epoch)
-        order = instances.batches(options.batch_size)[start:]
+        left = short_steps(options) - step
+        length = options.max_length // SHORT_RATIO if left > 0 else options.max_length
+        instances = Epoch(corpus, tokenizer, length, options.seed, epoch)
+        order = instances.batches(options.batch_size)[start:][: left if left > 0 else None]
         # Its own generator, or the loader would draw from the one that dropout uses, and resuming would not be exact.
         loader = DataLoader(instances, batch_sampler=order, collate_fn=instances.collate, generator=torch.Generator())
-        for following, batch in enumerate(loader, start + 1):
-            yield epoch, following, batch
-        epoch, start = epoch + 1, 0
+        for done, batch in enumerate(loader, 1):
+            yield (epoch, start + done, batch) if done < len(order) else (epoch + 1, 0, batch)
+        step, epoch, start = step + len(order), epoch + 1, 0
 
 
 class Training:
@@ -174,7 +192,7 @@ def train(
     if training.step == 0:
         log({"step": 0, "epoch": 0, "lr": 0.0})
     last = min(options.steps, stop_after or options.steps)
-    batches = stream(corpus, tokenizer, options, training.epoch, training.next_batch)
+    batches = stream(corpus, tokenizer, options, training.step, training.epoch, training.next_batch)
     with tqdm(total=options.steps, initial=training.step, unit="step", disable=None) as bar:
         tokens, since = 0, time.perf_counter()
         while training.step < last and not should_stop():
