@@ -35,7 +35,7 @@ class Embeddings(nn.Module):
     def forward(self, token_ids: Tensor, segment_ids: Tensor | None = None) -> Tensor:
         """token_ids, segment_ids: (B, T), segments 0 where not given -> (B, T, H)."""
         T, longest = token_ids.shape[1], len(self.position.weight)
-        if T > longest:
+        if longest < T:
             raise InputError(f"{T} tokens, and the model has {longest} positions: cut the text")
         if segment_ids is None:
             segment_ids = torch.zeros_like(token_ids)

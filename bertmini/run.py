@@ -22,6 +22,7 @@ from bertmini.manual import manual_documents
 from bertmini.tokenizer import Tokenizer
 from bertmini.train import SHORTEST, Options
 
+
 def begin(out: Path, options: Options) -> tuple[BertConfig, Options]:
     """Check the options, prepare the data and write run.json. Returns the model's config and the options, resolved."""
     config = BertConfig.preset(options.preset, vocab_size=options.vocab_size)

@@ -8,8 +8,17 @@ import torch
 
 from bertmini import BertConfig, BertForPreTraining, InputError, Tokenizer, load
 from bertmini.batches import Batch
-from bertmini.corpus import prepare
-from bertmini.train import Options, Training, keep_metrics, newest_checkpoint, parameter_groups, schedule, train
+from bertmini.corpus import Corpus, prepare
+from bertmini.train import (
+    Options,
+    Training,
+    keep_metrics,
+    newest_checkpoint,
+    parameter_groups,
+    schedule,
+    stream,
+    train,
+)
 
 STORIES = [
     [f"the {animal} {verb} over the {place}.", f"then the {animal} sleeps.", f"the {place} is quiet."]
@@ -17,7 +26,7 @@ STORIES = [
     for verb in ("runs", "walks", "jumps")
     for place in ("hill", "field", "river")
 ]
-OPTIONS = Options(steps=24, batch_size=4, max_length=24, device="cpu", precision="fp32")
+OPTIONS = Options(steps=24, batch_size=4, max_length=32, device="cpu", precision="fp32")  # 22 short steps
 SMALL = {"num_hidden_layers": 2, "hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 32}
 
 
@@ -55,6 +64,24 @@ def test_the_rate_rises_for_a_tenth_of_the_steps_and_falls_in_a_line():
     assert [schedule(1, 1), schedule(1, 2), schedule(2, 2)] == [1.0, 1.0, 0.5]
 
 
+def test_nine_steps_in_ten_see_short_sequences_and_all_have_as_many_tokens(prepared):
+    tokenizer, corpus = Tokenizer.load(prepared / "data"), Corpus.open(prepared / "data/train")
+    shapes = []
+    for _, (_, _, batch) in zip(range(24), stream(corpus, tokenizer, OPTIONS, 0, 0, 0), strict=False):
+        shapes.append((batch.token_ids.shape[1] <= 8, batch.positions.shape[1], len(batch.is_random)))
+    assert shapes[:22].count((True, 2, 16)) > 15 and all(short and size <= 16 for short, _, size in shapes[:22])
+    assert shapes[22:] == [(False, 5, 4)] * 2  # P = ceil(0.15 * 32)
+
+
+def test_the_stream_goes_on_from_any_place(prepared):
+    tokenizer, corpus = Tokenizer.load(prepared / "data"), Corpus.open(prepared / "data/train")
+    batches = [batch for _, batch in zip(range(24), stream(corpus, tokenizer, OPTIONS, 0, 0, 0), strict=False)]
+    for step, (epoch, start, _) in enumerate(batches[:-1], 1):
+        following = next(stream(corpus, tokenizer, OPTIONS, step, epoch, start))
+        assert following[:2] == batches[step][:2]
+        torch.testing.assert_close(following[2], batches[step][2], rtol=0, atol=0)
+
+
 def test_a_step_is_adamw_on_the_clipped_gradient():
     """One step by hand: clip to norm 1, then AdamW's first step, rate * g / (|g| + eps), plus the decay."""
     config = BertConfig(vocab_size=60, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, **SMALL)
@@ -81,7 +108,7 @@ def test_a_step_is_adamw_on_the_clipped_gradient():
 def test_stopping_and_resuming_changes_nothing(prepared, tmp_path):
     """Bit for bit: weights, optimizer, random state and metrics, with stops at odd places and between logged steps."""
     straight = run(prepared, tmp_path / "straight")
-    resumed = run(prepared, tmp_path / "resumed", 1, 7, 13, save_every=5)
+    resumed = run(prepared, tmp_path / "resumed", 1, 7, 13, 22, save_every=5)
     assert newest_checkpoint(resumed).name == "step-000024"
     one, other = (
         torch.load(out / "checkpoints/step-000024/training.pt", weights_only=True) for out in (straight, resumed)
@@ -122,7 +149,7 @@ def test_metrics_have_the_keys_that_are_promised(prepared, tmp_path):
 
 def test_it_learns(prepared, tmp_path):
     """36 stories over 9 free words: in 300 small steps the loss falls under what frequencies alone can reach."""
-    options = Options(**{**OPTIONS.__dict__, "steps": 300, "learning_rate": 5e-3})
+    options = Options(**{**OPTIONS.__dict__, "steps": 300, "max_length": 24, "learning_rate": 5e-3})
     last = metrics(run(prepared, tmp_path / "run", options=options))[-1]
     assert last["held_out_mlm_loss_masked"] < last["unigram_mlm_loss_masked"] - 0.5
 
