@@ -44,10 +44,12 @@ def pretrain(
     held_out: Annotated[str | None, Option(help="A text file to evaluate on; without it, 5% of the documents.")] = None,
     preset: Annotated[str, Option(help=", ".join(PRESETS))] = "tiny",
     vocab_size: Annotated[int, Option(help="Tokens in the vocabulary that is learned from the corpus.")] = 4000,
-    steps: Annotated[int, Option(help="Optimizer steps.")] = 3000,
+    steps: Annotated[int, Option(help="Optimizer steps.")] = 3500,
     batch_size: Annotated[int, Option(help="Pairs of segments a step.")] = 32,
     max_length: Annotated[int, Option(help="Tokens a sequence, 8 to 512.")] = 128,
-    learning_rate: Annotated[float, Option(help="The largest rate, after the warm-up.")] = 1e-3,
+    learning_rate: Annotated[
+        float | None, Option(help="The largest rate, after the warm-up. By preset: 0.003 for tiny, 0.0001 for base.")
+    ] = None,
     seed: Annotated[int, Option(help="Fixes weights, pairs, masks and order.")] = 0,
     device: Annotated[str, Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, Option(help="auto, fp32 or bf16.")] = "auto",

@@ -40,8 +40,9 @@ class ParameterCount(NamedTuple):
 def count_parameters(config: BertConfig, heads: tuple[str, ...] = HEADS) -> ParameterCount:
     """Every weight and bias of a BERT, term by term; the total equals the built model's.
 
-    heads: which of "pooler", "mlm" and "nsp" to count beside the encoder. The MLM decoder is tied to the token table
-    and adds only its bias. A is in none of the formulas: heads share H, they do not add to it.
+    heads: which of the pooler and the two prediction heads ("pooler", "mlm", "nsp") to count beside the embeddings and
+    layers. The MLM decoder is tied to the token table and adds only its bias. A is in none of the formulas: attention
+    heads share H, they do not add to it.
     """
     if unknown := set(heads) - set(HEADS):
         raise InputError(f"there is no head {min(unknown)!r}: choose from {', '.join(HEADS)}")
@@ -123,7 +124,8 @@ def training_memory(config: BertConfig, B: int, T: int, P: int | None = None, nu
     """What training on B sequences of T tokens keeps in memory, with dropout on, `number` bytes a number (fp32: 4).
 
     Activations are what the forward pass keeps for the backward pass when attention's (T, T) matrices are stored; a
-    fused kernel stores none of the three. The last layer keeps less where only P positions are read.
+    fused kernel stores none of the three. A dropout mask counts as full numbers, as on the CPU; CUDA keeps one byte
+    each. The last layer keeps less where only P positions are read.
     """
     H, F, L, A = config.hidden_size, config.intermediate_size, config.num_hidden_layers, config.num_attention_heads
     P = T if P is None else P

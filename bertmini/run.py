@@ -22,10 +22,15 @@ from bertmini.manual import manual_documents
 from bertmini.tokenizer import Tokenizer
 from bertmini.train import SHORTEST, Options
 
+# The largest rate, where none is given: the original's for its two sizes, tried for tiny, between the two for the rest.
+RATES = {"tiny": 3e-3, "mini": 1e-3, "small": 5e-4, "medium": 3e-4, "base": 1e-4, "large": 1e-4}
+
 
 def begin(out: Path, options: Options) -> tuple[BertConfig, Options]:
     """Check the options, prepare the data and write run.json. Returns the model's config and the options, resolved."""
     config = BertConfig.preset(options.preset, vocab_size=options.vocab_size)
+    if options.learning_rate is None:
+        options = dataclasses.replace(options, learning_rate=RATES[options.preset])
     for key in ("steps", "batch_size", "learning_rate"):
         if getattr(options, key) <= 0:
             raise InputError(f"--{key.replace('_', '-')} is {getattr(options, key)}: it must be more than 0")

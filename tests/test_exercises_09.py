@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import AlbertConfig, AlbertModel, RobertaConfig, RobertaModel
 
-from bertmini.lab.check import Exercise
+from bertmini.lab.check import Exercise, same
 from bertmini.lab.exercises import counting_parameters
 
 EXERCISES = {name: value for name, value in vars(counting_parameters).items() if isinstance(value, Exercise)}
@@ -86,6 +86,41 @@ def test_roberta_and_albert_are_as_large_as_those_of_transformers():
             max_position_embeddings=512,
         )
         assert built(AlbertModel, albert) == EXERCISES["albert"].right(V, E, H, F)
+
+
+@pytest.mark.parametrize("answer", [2.38e19 / (4 * 24 * 3600 * 16), 4.3e12, 4.307e12, 4_307_000_000_000])
+def test_a_rounded_rate_is_right(answer):
+    assert EXERCISES["chip_rate"].verdict(answer) == "right"
+
+
+def test_a_rate_that_is_off_is_not_and_one_in_tflop_is_told_so():
+    assert EXERCISES["chip_rate"].verdict(4.5e12).startswith("not yet: ")
+    assert "TFLOP a second?" in EXERCISES["chip_rate"].verdict(4.3)
+
+
+@pytest.mark.parametrize("off", [-1, 1, 1.0, 0.5])
+def test_a_count_is_right_to_the_last_parameter(off):
+    roberta, albert = EXERCISES["roberta"], EXERCISES["albert"]
+    assert roberta.verdict(roberta.right + off).startswith("not yet: ")
+    assert albert.verdict(lambda *case: albert.right(*case) + off).startswith("not yet: ")
+    assert roberta.verdict(float(roberta.right)) == "right"
+
+
+@pytest.mark.parametrize(
+    "given, wanted, agree",
+    [
+        (10**8, 10**8 + 1, False),
+        (2**60, 2**60 + 1, False),
+        (1e8, 10**8, True),
+        (3 * 0.1 * 10, 3, True),
+        ([1, 10**8], (1, 10**8 + 1), False),
+        (torch.tensor([10**8]), torch.tensor([10**8 + 1]), False),
+        ([1.0, 1e8], [1.0, 1e8 + 1], True),
+        (1e8 + 1, 1e8, True),
+    ],
+)
+def test_integers_are_compared_exactly_and_others_to_five_digits(given, wanted, agree):
+    assert same(given, wanted) is agree
 
 
 def test_the_chips_of_the_paper_and_the_batch_that_fits():

@@ -286,8 +286,10 @@ def test_the_figures_of_chapter_2_draw_what_they_are_given(figures):
     assert figures.plt.gca().lines[0].get_ydata().tolist() == [0, 100]
 
     lines = {"token": [0.0, 0.5, 1.0], "position": [0.1, 0.2, 0.3], "segment": [1.0, 1.0, 1.0]}
-    figures.recovery_by_size([2, 4, 8], {"quiet": lines, "loud": lines})
+    figures.recovery_by_size([2, 4, 8], {"quiet": lines, "loud": lines}, guess={"segment": 0.5})
     assert [ax.get_title() for ax in figures.plt.gcf().axes] == ["quiet", "loud"]
+    for ax in figures.plt.gcf().axes:
+        assert list(ax.lines[-1].get_ydata()) == [50, 50]
 
     figures.positions({"a": torch.zeros(4, 6) + 1}, {"a": torch.eye(4)})
     assert figures.plt.gcf().axes[0].get_title() == "a"

@@ -155,16 +155,26 @@ def test_every_character_whose_category_never_changed(lowercase):
     assert checked > 90_000
 
 
-@settings(max_examples=200, derandomize=True, deadline=None, database=None)
-@given(st.lists(strings, min_size=50, max_size=50))
-def test_ten_thousand_strings(many_scripts, texts):
-    tokenizer, hf = many_scripts
+def agree(tokenizer, hf, texts):
     expected = hf(texts, add_special_tokens=False)["input_ids"]
     assert tokenizer.ids(texts) == expected
     for text, ids in zip(texts, expected, strict=True):
         assert basic_tokenize(text, tokenizer.lowercase) == library_words(text, tokenizer.lowercase), repr(text)
         pieces = tokenize(text, tokenizer.vocab, tokenizer.lowercase)
         assert [tokenizer.vocab[piece] for piece in pieces] == ids, repr(text)
+
+
+@settings(max_examples=200, derandomize=True, deadline=None, database=None)
+@given(st.lists(strings, min_size=50, max_size=50))
+def test_ten_thousand_strings(many_scripts, texts):
+    agree(*many_scripts, texts)
+
+
+@pytest.mark.soak
+@settings(max_examples=2000, derandomize=False, deadline=None, database=None)
+@given(st.lists(strings, min_size=50, max_size=50))
+def test_a_hundred_thousand_strings_that_are_new_each_time(many_scripts, texts):
+    agree(*many_scripts, texts)
 
 
 def test_the_manual_corpus(manual, trained):

@@ -88,7 +88,9 @@ def test_a_budget_is_that_of_the_built_model(shape):
     assert sum(plan.flops.values()) == B * training_flops(config, T, P)
     assert plan.memory == training_memory(config, B, T, P)
     assert plan.hours == pytest.approx(10 * sum(plan.flops.values()) / 0.5e12 / 3600)
-    assert plan.square_share == pytest.approx(plan.flops["T²"] / (sum(plan.flops.values()) - plan.flops["heads"]))
+    assert plan.square_share == pytest.approx(plan.flops["T²"] / sum(plan.flops.values()))
+    layers = sum(plan.flops.values()) - plan.flops["prediction heads"]
+    assert plan.flops["T²"] / layers == pytest.approx(T / (6 * H + T))
     assert [sum(parts.values()) for _, parts in bars(plan).values()] == [
         sum(plan.parameters.values()),
         plan.memory.total,

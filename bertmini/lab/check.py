@@ -33,6 +33,7 @@ class Exercise:
     line: str
     cases: Sequence[tuple] = ((),)  # the arguments of each call; unused where the answer is a value
     mistakes: Sequence[Mistake] = ()
+    rtol: float = 1e-5  # how far off, relatively, a number that is no integer may be
 
     def __call__(self, answer: Any = ..., hint: int = 1) -> None:
         print(self.verdict(answer, hint))
@@ -55,22 +56,23 @@ class Exercise:
         if all(value is ... for value in given):
             return "not tried yet"
         wanted = [outcome(self.right, case) for case in self.cases]
-        agree = [same(a, b) for a, b in zip(given, wanted, strict=True)]
+        agree = [same(a, b, self.rtol) for a, b in zip(given, wanted, strict=True)]
         if all(agree):
             return "right" if len(agree) == 1 else f"right, in all {len(agree)} cases"
         first = agree.index(False)
         hints = self._hints(given, first)
         step = hint if hint in (1, 2, 3) else 1
         more = f"\nFor the next hint, add hint={step + 1} to the check." if step < 3 else ""
-        return f"not yet: {complaint(given[first], wanted[first])}\nHint {step} of 3: {hints[step - 1]}{more}"
+        why = complaint(given[first], wanted[first], self.rtol)
+        return f"not yet: {why}\nHint {step} of 3: {hints[step - 1]}{more}"
 
     def _hints(self, given: list, first: int) -> tuple[str, str, str]:
         """The hints of the mistake that gives the same in every case, down to the words of its errors; else the same
         in every case; else the same where the answer first goes wrong; else the exercise's own."""
         outcomes = [[outcome(mistake.wrong, case) for case in self.cases] for mistake in self.mistakes]
-        everywhere = [all(map(same, given, wrong)) for wrong in outcomes]
+        everywhere = [all(same(a, b, self.rtol) for a, b in zip(given, wrong, strict=True)) for wrong in outcomes]
         to_the_word = [fit and words(given) == words(wrong) for fit, wrong in zip(everywhere, outcomes, strict=True)]
-        there = [same(given[first], wrong[first]) for wrong in outcomes]
+        there = [same(given[first], wrong[first], self.rtol) for wrong in outcomes]
         for fits in (to_the_word, everywhere, there):
             if True in fits:
                 mistake = self.mistakes[fits.index(True)]
@@ -101,8 +103,11 @@ def words(outcomes: list) -> list[str]:
     return [value.message for value in outcomes if isinstance(value, Raised)]
 
 
-def same(given: Any, wanted: Any) -> bool:
-    """Equal in shape and, to five digits, in numbers. Lists, tuples, arrays and tensors may stand for each other."""
+def same(given: Any, wanted: Any, rtol: float = 1e-5) -> bool:
+    """Equal in shape and in numbers: exactly where integers are wanted, to about five digits where others are.
+
+    Lists, tuples, arrays and tensors may stand for each other.
+    """
     if isinstance(given, Raised) or isinstance(wanted, Raised):
         return isinstance(given, Raised) and isinstance(wanted, Raised) and given.error is wanted.error
     if isinstance(wanted, str | bool) or wanted is None:
@@ -111,7 +116,21 @@ def same(given: Any, wanted: Any) -> bool:
         a, b = as_tensor(given), as_tensor(wanted)
     except (TypeError, ValueError, RuntimeError):
         return isinstance(given, type(wanted)) and bool(given == wanted)
-    return a.shape == b.shape and torch.allclose(a, b, rtol=1e-5, atol=1e-6)
+    if type(given) is type(wanted) is int:  # of any length: a float64 ends at 53 bits
+        return given == wanted
+    return a.shape == b.shape and bool(near(a, b, 0.0 if whole(wanted) else rtol).all())
+
+
+def near(a: Tensor, b: Tensor, rtol: float) -> Tensor:
+    """Where two tensors agree. The absolute slack forgives a float's last digits, and is nothing to an integer."""
+    return torch.isclose(a, b, rtol=rtol, atol=1e-6)
+
+
+def whole(value: Any) -> bool:
+    """Whether something that `as_tensor` takes holds nothing but integers."""
+    if isinstance(value, list | tuple):
+        return all(whole(part) for part in value)
+    return not torch.as_tensor(value).is_floating_point()
 
 
 def as_tensor(value: Any) -> Tensor:
@@ -120,13 +139,13 @@ def as_tensor(value: Any) -> Tensor:
         raise TypeError
     if isinstance(value, list | tuple):
         return torch.stack([as_tensor(part) for part in value]) if value else torch.zeros(0, dtype=torch.float64)
-    tensor = torch.as_tensor(value)
+    tensor = torch.as_tensor(value, dtype=torch.float64 if isinstance(value, float) else None)  # else float32
     if tensor.is_complex():
         raise TypeError
     return tensor.detach().cpu().double()
 
 
-def complaint(given: Any, wanted: Any) -> str:
+def complaint(given: Any, wanted: Any, rtol: float = 1e-5) -> str:
     """One clause on how the two differ, without giving the right numbers away."""
     if isinstance(given, Raised):
         return f"it ends in {given.error.__name__}" + (f": {given.message}" if given.message else "")
@@ -142,7 +161,7 @@ def complaint(given: Any, wanted: Any) -> str:
         return f"it gives {form(a)}, and {form(b)} is wanted"
     if a.ndim == 0:
         return f"it gives {given}, and that is not the number"
-    wrong = int((~torch.isclose(a, b, rtol=1e-5, atol=1e-6)).sum())
+    wrong = int((~near(a, b, 0.0 if whole(wanted) else rtol)).sum())
     return f"the shape is right, {wrong} of {a.numel()} numbers are not"
 
 
@@ -154,5 +173,3 @@ def kind(value: Any) -> str:
     """A type in the reader's words."""
     name = type(value).__name__
     return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
-
-

@@ -153,19 +153,26 @@ def recovery(widths: Sequence[int], shares: Mapping[str, Sequence[float]], marke
     ax.legend(loc="upper left", fontsize=9.5)
 
 
-def recovery_by_size(widths: Sequence[int], panels: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
-    """Small multiples: for each size of the position rows, how often each of the three is read back right."""
+def recovery_by_size(
+    widths: Sequence[int], panels: Mapping[str, Mapping[str, Sequence[float]]], guess: Mapping[str, float]
+) -> None:
+    """Small multiples: for each size of the position rows, how often each of the three is read back right.
+
+    guess: what guessing gets (0 to 1), by name, as a dotted line.
+    """
     _, axes = plt.subplots(1, len(panels), figsize=(6.8, 3.1), sharey=True)
     for ax, (title, shares) in zip(axes, panels.items(), strict=True):
         for name, line in shares.items():
             look = {"color": DARK[name], "marker": MARKER[name], "linewidth": 2, "markersize": 5}
             ax.plot(widths, [100 * share for share in line], label=name, **look)
+        for name, share in guess.items():
+            ax.axhline(100 * share, color=DARK[name], linestyle=":", linewidth=1.2, label=f"{name}, guessed")
         ax.set_xscale("log", base=2)
         ax.set_xticks(widths[::2], [str(width) for width in widths[::2]])
         ax.minorticks_off()
         ax.set(title=title, xlabel="H", ylim=(-3, 103))
     axes[0].set_ylabel("% read back right")
-    axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 
 
 def moved_rows(moved: Mapping[str, Tensor], labels: Mapping[str, Sequence[str]]) -> None:
@@ -184,21 +191,22 @@ def moved_rows(moved: Mapping[str, Tensor], labels: Mapping[str, Sequence[str]])
 
 PART = {
     "token table": BLUE, "other tables": SKY, "attention": GREEN, "feed-forward": ORANGE, "pooler": PURPLE,
-    "MLM head": "#F0E442", "biases and LayerNorms": RED,
+    "prediction head": "#F0E442", "biases and LayerNorms": INK,
 }  # fmt: skip
+MAPS = "#8F1D2C"  # attention's T²: a dark red, far from the orange beside it
 SHADE = {
-    "tables": BLUE, "projections": GREEN, "heads": "#F0E442", "T²": RED,
-    "weights": "#4D4D4D", "gradients": "#8C8C8C", "moments": "#C4C4C4", "activations": PURPLE,
+    "tables": BLUE, "prediction heads": "#F0E442", "T²": MAPS, "model": "#A6A6A6", "activations": PURPLE,
 } | PART  # fmt: skip
 
 
 def to_scale(before: Mapping[str, int], layer: Mapping[str, int], L: int) -> None:
     """A model as strips of one height, so that length is size: what comes before the layers, folded, then L layers.
 
-    Both map names to numbers of columns. A strip is as long as a layer's matrices; a thin piece is drawn too wide.
+    Both map names to numbers of columns. A strip is as long as a layer's matrices; a thin piece is drawn 7 times too
+    wide, and the legend says so.
     """
     width = sum(columns for columns in layer.values() if columns > 100)
-    part = dict.fromkeys("QKVO", "attention") | {"out": "feed-forward", "back": "feed-forward"}
+    part = dict.fromkeys("QKVO", "attention") | {"inner": "feed-forward", "outer": "feed-forward"}
     pieces = [(part.get(name, name), name, columns) for name, columns in layer.items()]
     strips = [(f"layer {i + 1}", pieces) for i in range(L)]
     room, folded = 0, []
@@ -210,42 +218,44 @@ def to_scale(before: Mapping[str, int], layer: Mapping[str, int], L: int) -> Non
             piece = min(columns, room)
             folded[-1][1].append((name, "", piece))
             room, columns = room - piece, columns - piece
-    ax = blank(6.2, 0.31 * len(folded + strips) + 0.75, 1.15 * width, len(folded + strips) + 2.5)
+    ax = blank(5.2, 0.31 * len(folded + strips) + 1.3, 1.2 * width, len(folded + strips) + 4.1)
     names = {}
     for y, (title, pieces) in enumerate(folded + strips):
-        ax.text(0.105 * width, y + 0.45, title, ha="right", va="center", size=9.5)
-        x = 0.13 * width
+        ax.text(0.155 * width, y + 0.45, title, ha="right", va="center", size=11)
+        x = 0.18 * width
         for name, text, columns in pieces:
-            names[name] = None
             thin = columns < 0.01 * width
-            edge = PART[name] if thin else "white"
-            ax.add_patch(Rectangle((x, y), columns, 0.88, facecolor=PART[name], edgecolor=edge, linewidth=0.8))
-            look = {"ha": "center", "va": "center", "size": 9, "color": INK if name == "feed-forward" else "white"}
-            ax.text(x + columns / 2, y + 0.45, "" if thin else text, **look)
+            names[name] = name + ", 7 × too wide" * thin
+            columns *= 7 if thin else 1
+            edge = {"edgecolor": "white", "linewidth": 0 if thin else 0.8}
+            ax.add_patch(Rectangle((x, y), columns, 0.88, facecolor=PART[name], **edge))
+            look = {"ha": "center", "va": "center", "size": 11, "color": INK if name == "feed-forward" else "white"}
+            if title == "layer 1" and not thin:  # the others are the same
+                ax.text(x + columns / 2, y + 0.45, text, **look)
             x += columns
     text = f"{before['token table']:,} rows, folded"
-    ax.text(0.63 * width, 0.45, text, ha="center", va="center", size=9, color="white")
-    for i, name in enumerate(names):
-        x, y = (0.13 + 0.36 * (i % 3)) * width, len(folded + strips) + 0.25 + 0.75 * (i // 3)
-        ax.add_patch(Rectangle((x, y), 0.03 * width, 0.5, facecolor=PART[name]))
-        ax.text(x + 0.04 * width, y + 0.27, name, va="center", size=9.5)
+    ax.text(0.68 * width, 0.45, text, ha="center", va="center", size=11, color="white")
+    for i, (name, said) in enumerate(names.items()):
+        x, y = (0.18 + 0.48 * (i % 2)) * width, len(folded + strips) + 0.3 + 0.95 * (i // 2)
+        ax.add_patch(Rectangle((x, y), 0.035 * width, 0.6, facecolor=PART[name]))
+        ax.text(x + 0.05 * width, y + 0.3, said, va="center", size=11)
 
 
 def stacked(ax: plt.Axes, rows: Mapping[str, Mapping[str, float]], totals: Sequence[str], least: float) -> None:
-    """Horizontal bars of 100%; a part is named in its piece where it fills the share `least` or more."""
+    """Horizontal bars of 100%; a piece carries its share where that is `least` or more."""
     for y, parts in enumerate(rows.values()):
         left, whole = 0.0, sum(parts.values())
         for part, number in parts.items():
             share = number / whole
             ax.barh(y, share, left=left, color=SHADE[part], edgecolor="white", height=0.72)
             if share >= least:
-                dark = SHADE[part] in (BLUE, GREEN, RED, "#4D4D4D")
-                text = f"{part}\n{share:.0%}" if least > 0.1 else f"{share:.0%}"
-                ax.text(left + share / 2, y, text, ha="center", va="center", size=8.5, color="white" if dark else INK)
+                look = {"ha": "center", "va": "center", "size": 10}
+                dark = SHADE[part] in (BLUE, GREEN, MAPS)
+                ax.text(left + share / 2, y, f"{share:.0%}", color="white" if dark else INK, **look)
             left += share
-        ax.text(1.02, y, totals[y], va="center", size=9.5)
+        ax.text(1.02, y, totals[y], va="center", size=10)
     ax.set(xlim=(0, 1), ylim=(len(rows) - 0.5, -0.5), xticks=[])
-    ax.set_yticks(range(len(rows)), rows, size=9.5)
+    ax.set_yticks(range(len(rows)), rows, size=10)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
 
@@ -259,18 +269,18 @@ def where_they_sit(models: Mapping[str, Mapping[str, int]]) -> None:
 
 
 def slices(H: int, counts: Mapping[int, int], T: int) -> None:
-    """For each number of heads: the same H × H matrix in that many stripes, and below it as many T × T maps."""
+    """For each number of attention heads: one H × H matrix in that many stripes, and below it as many T × T maps."""
     _, axes = plt.subplots(2, len(counts), figsize=(6.2, 4.4), height_ratios=[1.5, 1])
     for (top, bottom), (A, count) in zip(axes.T, counts.items(), strict=True):
         for a in range(A):
             top.add_patch(Rectangle((a * H / A, 0), H / A, H, facecolor=[GREEN, "#8FD3BD"][a % 2], edgecolor="white"))
         top.set(xlim=(0, H), ylim=(H, 0), aspect="equal", xticks=[], yticks=[])
-        top.set_title(f"A = {A}" + (" head" if A == 1 else " heads"), size=10.5, weight="bold")
+        top.set_title(f"A = {A}" + (" attention head" if A == 1 else " attention heads"), size=9.5, weight="bold")
         top.set_xlabel(f"{A} × ({H} × {H // A})\n= {count:,}", size=9.5)
         columns = max(1, min(A, 4))
         for a in range(A):
             corner = (1.12 * (a % columns), 1.12 * (a // columns))
-            bottom.add_patch(Rectangle(corner, 1, 1, facecolor=RED))
+            bottom.add_patch(Rectangle(corner, 1, 1, facecolor=MAPS))
         bottom.set(xlim=(-0.2, 4.5), ylim=(3.5, -0.2), aspect="equal", xticks=[], yticks=[])
         bottom.set_xlabel(f"{A} × ({T} × {T})\n= {A * T * T:,}", size=9.5)
         for ax in (top, bottom):
@@ -289,12 +299,12 @@ def crossings(panels: Mapping[str, dict], longest: int) -> None:
 
     Up to the length `longest` the ground is grey.
     """
-    _, axes = plt.subplots(len(panels), 1, figsize=(6.2, 7.0))
+    _, axes = plt.subplots(len(panels), 1, figsize=(6.2, 6.4))
     lengths = [2**i for i in range(6, 15)]  # 64 to 16,384
     for ax, (title, panel) in zip(axes, panels.items(), strict=True):
         looks = zip(panel["lines"].items(), panel["dots"], strict=True)
         for i, ((name, formula), (counted_at, counted)) in enumerate(looks):
-            colour = RED if name == "T²" else [INK, GREEN][i]
+            colour = MAPS if name == "T²" else [INK, GREEN][i]
             line = [formula(T) for T in lengths]
             ax.plot(lengths, line, "-" if name == "T²" else "--", color=colour, marker="", linewidth=2)
             marker = "o" if name == "T²" else "s"
@@ -314,11 +324,11 @@ def crossings(panels: Mapping[str, dict], longest: int) -> None:
 
 def budgets(settings: Mapping[str, Mapping[str, tuple[str, Mapping[str, float]]]]) -> None:
     """Small multiples: for each setting some bars (name -> total in words, parts), one below the other."""
-    figure, axes = plt.subplots(len(settings), 1, figsize=(6.2, 2.0 * len(settings) + 0.6), squeeze=False)
+    figure, axes = plt.subplots(len(settings), 1, figsize=(5.2, 1.8 * len(settings) + 0.9), squeeze=False)
     for ax, (title, bars) in zip(axes[:, 0], settings.items(), strict=True):
         totals = [total for total, _ in bars.values()]
-        stacked(ax, {name: parts for name, (_, parts) in bars.items()}, totals, least=0.13)
-        ax.set_title(title, loc="left", size=10.5, weight="bold")
+        stacked(ax, {name: parts for name, (_, parts) in bars.items()}, totals, least=0.07)
+        ax.set_title(title, loc="left", size=11, weight="bold")
     names = dict.fromkeys(part for bars in settings.values() for _, parts in bars.values() for part in parts)
     handles = [Rectangle((0, 0), 1, 1, color=SHADE[part]) for part in names]
-    figure.legend(handles, names, loc="outside lower center", ncols=4, fontsize=9)
+    figure.legend(handles, names, loc="outside lower center", ncols=3, fontsize=10.5)

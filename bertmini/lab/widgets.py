@@ -102,7 +102,7 @@ class Budget(NamedTuple):
     memory: Memory  # bytes
     flops: dict[str, int]
     hours: float
-    square_share: float  # of T² in a layer's arithmetic
+    square_share: float  # of T² in the arithmetic of the whole step
 
     def __str__(self) -> str:
         parameters, flops = sum(self.parameters.values()), sum(self.flops.values())
@@ -111,7 +111,7 @@ class Budget(NamedTuple):
             f"parameters  {parameters:,}, of them {self.parameters['tables'] / parameters:.0%} in tables\n"
             f"memory      {amount(self.memory.total)}B "
             f"({amount(fixed)}B model, {amount(self.memory.activations)}B activations)\n"
-            f"arithmetic  {amount(flops)}FLOP a step; attention's T² is {self.square_share:.1%} of a layer\n"
+            f"arithmetic  {amount(flops)}FLOP a step, of them {self.square_share:.1%} attention's T²\n"
             f"time        {duration(self.hours)}"
         )
 
@@ -119,15 +119,17 @@ class Budget(NamedTuple):
 def bars(plan: Budget) -> dict[str, tuple[str, dict[str, float]]]:
     """A budget as `figures.budgets` draws it: for each bar its total in words, and its parts."""
     parameters, flops = sum(plan.parameters.values()), sum(plan.flops.values())
+    activations = plan.memory.activations
+    memory = {"model": plan.memory.total - activations, "activations": activations}
     return {
         "parameters": (amount(parameters).strip(), plan.parameters),
-        "memory": (f"{amount(plan.memory.total)}B", plan.memory._asdict()),
+        "memory": (f"{amount(plan.memory.total)}B", memory),
         "arithmetic": (f"{amount(flops)}FLOP", plan.flops),
     }
 
 
 def budget(L: int, H: int, A: int, V: int, T: int, B: int, steps: int = 1_000_000, rate: float = 1.0) -> Budget:
-    """Count a BERT and its training: F = 4H, P = 15% of T, fp32.
+    """Count a BERT and its training: F = 4H, P = 15% of T, fp32. The pooler is counted with the prediction heads.
 
     rate: the TFLOP per second that the run really reaches. The position table has 512 rows, or T where T is more.
     """
@@ -140,16 +142,16 @@ def budget(L: int, H: int, A: int, V: int, T: int, B: int, steps: int = 1_000_00
         "tables": parts["embeddings"],
         "attention": parts["attention"],
         "feed-forward": parts["feed-forward"],
-        "heads": parts["pooler"] + parts["MLM head"] + parts["NSP head"],
+        "prediction heads": parts["pooler"] + parts["MLM head"] + parts["NSP head"],
     }
     flops = {
-        "projections": products,
+        "attention": products,
         "feed-forward": 2 * products,
         "T²": square,
-        "heads": total - 3 * products - square,
+        "prediction heads": total - 3 * products - square,
     }
     hours = training_hours(steps * total, rate * 1e12, share=1.0)
-    return Budget(parameters, training_memory(config, B, T, P), flops, hours, T / (6 * H + T))
+    return Budget(parameters, training_memory(config, B, T, P), flops, hours, square / total)
 
 
 def amount(number: float) -> str:
@@ -174,7 +176,7 @@ def calculator() -> ipywidgets.VBox:
     controls = {
         "L": Control("L, layers", 12, 1, 48, 1),
         "H": Control("H, hidden size", 768, 64, 4096, 64),
-        "A": Control("A, heads", 12, 1, 64, 1),
+        "A": Control("A, attention heads", 12, 1, 64, 1),
         "V": Control("V, vocabulary", 30_522, 100, 250_000, 1),
         "T": Control("T, tokens in a sequence", 128, 8, 16_384, 8),
         "B": Control("B, sequences in a batch", 32, 1, 8192, 1),

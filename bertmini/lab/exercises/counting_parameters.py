@@ -37,8 +37,8 @@ roberta = Exercise(
         ),
         Mistake(
             wrong=more_than_base(heads=("pooler", "mlm")),
-            where="Look at where you end: at the encoder, or after a head?",
-            what="You counted the output bias of the masked-language-model head. Leave the heads out.",
+            where="Look at where you end: at the encoder, or after a prediction head?",
+            what="You counted the output bias of the masked-language-model head. Leave the prediction heads out.",
         ),
         Mistake(
             wrong=more_than_base() + count_parameters(BertConfig.preset("base"), ("pooler",)).total,
@@ -90,7 +90,7 @@ overtakes = Exercise(
         Mistake(
             wrong=lambda H, F: 2 * H + F / 2,
             where="Look at the number of feed-forward matrices.",
-            what="There are two of them, one out to F and one back: 4·H·F·T, not 2·H·F·T.",
+            what="There are two of them, inner and outer: 4·H·F·T, not 2·H·F·T.",
         ),
         Mistake(
             wrong=lambda H, F: H + F / 2,
@@ -114,10 +114,16 @@ SECONDS = 4 * 24 * 3600
 
 chip_rate = Exercise(
     right=original_flops() / (SECONDS * 16),
+    rtol=0.02,  # a rounded answer is as good
     where="Look at the units: FLOP of the whole run, divided by seconds and by chips.",
     what="The run is 256 · 1,000,000 sequences, 90% of them at T = 128 and P = 20, 10% at T = 512 and P = 77.",
     line="256e6 * (0.9 * training_flops(config, 128, 20) + 0.1 * training_flops(config, 512, 77)) / (345_600 * 16)",
     mistakes=[
+        Mistake(
+            wrong=original_flops() / (SECONDS * 16) / 1e12,
+            where="Look at the unit: FLOP a second, or TFLOP a second?",
+            what="This is right in TFLOP a second. Wanted is FLOP a second: a million million times as many.",
+        ),
         Mistake(
             wrong=original_flops() / SECONDS,
             where="Look at the number of chips.",

@@ -122,39 +122,39 @@ segments = Exercise(
 # ---- Three tables in one ----
 
 rows = Exercise(
-    right=lambda token, position, segment, V, T: [token, V + position, V + T + segment],
+    right=lambda token, position, segment, V, N: [token, V + position, V + N + segment],
     cases=[(0, 0, 0, 4, 3), (3, 1, 1, 4, 3), (2023, 7, 1, 30522, 512)],
     where="Look at where each of the three tables begins in the stacked one.",
     what="The token table fills rows 0 to V − 1; the position table comes next, and then the segment table.",
-    line="return [token, V + position, V + T + segment]",
+    line="return [token, V + position, V + N + segment]",
     mistakes=[
         Mistake(
-            wrong=lambda token, position, segment, V, T: [token, position, segment],
+            wrong=lambda token, position, segment, V, N: [token, position, segment],
             where="Look at row 0: whose row 0 is it?",
             what="These are the rows in the three separate tables. In the stacked one, V rows lie above the positions.",
         ),
         Mistake(
-            wrong=lambda token, position, segment, V, T: [token, V + position, T + segment],
+            wrong=lambda token, position, segment, V, N: [token, V + position, N + segment],
             where="Look at the third number.",
             what="Two tables lie above the segments, not one.",
         ),
         Mistake(
-            wrong=lambda token, position, segment, V, T: [token, V + position, V + segment],
+            wrong=lambda token, position, segment, V, N: [token, V + position, V + segment],
             where="Look at the third number.",
-            what="It points into the position table, which begins at V. The segments begin T rows later.",
+            what="It points into the position table, which begins at V. The segments begin N rows later.",
         ),
         Mistake(
-            wrong=lambda token, position, segment, V, T: [token, V + 1 + position, V + T + 1 + segment],
+            wrong=lambda token, position, segment, V, N: [token, V + 1 + position, V + N + 1 + segment],
             where="Look at the first row after the token table: what is its number?",
             what="You are one too far. Rows 0 to V − 1 are tokens, so the first position is row V.",
         ),
         Mistake(
-            wrong=lambda token, position, segment, V, T: [token, V - 1 + position, V + T - 1 + segment],
+            wrong=lambda token, position, segment, V, N: [token, V - 1 + position, V + N - 1 + segment],
             where="Look at the last row of the token table: what is its number?",
             what="You are one too low. Row V − 1 is still a token; the first position is row V.",
         ),
         Mistake(
-            wrong=lambda token, position, segment, V, T: [token, V + T + position, V + segment],
+            wrong=lambda token, position, segment, V, N: [token, V + N + position, V + segment],
             where="Look at the order of the tables.",
             what="You have the segments before the positions. Here it is token, position, segment.",
         ),
@@ -167,13 +167,13 @@ moved = Exercise(
     right=lambda token_ids: sorted(set(token_ids) - {0}),
     cases=[([2, 7, 3],), ([2, 5, 9, 5, 6, 3],), ([2, 8, 3, 0, 0],)],
     where="Look at the cell that took one step: which rows had moved, and which had not?",
-    what="A row moves if its id occurs. A row is listed once, in rising order, and [PAD], row 0, stays where it is.",
+    what="A row moves if its id occurs, padding aside. List it once, in rising order; [PAD], row 0, stays where it is.",
     line="return sorted(set(token_ids) - {0})",
     mistakes=[
         Mistake(
             wrong=lambda token_ids: sorted(set(token_ids)),
             where="Look at the sequence with padding.",
-            what="You list row 0. That is [PAD], the one row that reading does not teach.",
+            what="You list row 0. That is [PAD]: with `keep` the loss does not depend on it, so its row stays.",
         ),
         Mistake(
             wrong=lambda token_ids: sorted(token_ids),
@@ -193,7 +193,7 @@ moved = Exercise(
         Mistake(
             wrong=lambda token_ids: sorted(set(token_ids) - {0, 2, 3}),
             where="Look at [CLS] and [SEP], ids 2 and 3.",
-            what="They are read like any other token, so they learn like any other. Only [PAD] does not.",
+            what="They are read like any other token, so they learn like any other. Only padding does not count.",
         ),
         Mistake(
             wrong=lambda token_ids: list(range(len(token_ids))),
@@ -215,7 +215,7 @@ same_sum = Exercise(
         Mistake(
             wrong=lambda token, position, segment: (token, position, segment),
             where="Look for *another* input.",
-            what="This is the same one. It has the same sum, but that is no news.",
+            what="This is the same one. It has the same sum, but that is no news. Token and position differ: use that.",
         ),
         Mistake(
             wrong=lambda token, position, segment: (position, token, 1 - segment),
@@ -234,4 +234,3 @@ same_sum = Exercise(
         ),
     ],
 )
-
