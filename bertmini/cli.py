@@ -44,7 +44,7 @@ def pretrain(
     held_out: Annotated[str | None, Option(help="A text file to evaluate on; without it, 5% of the documents.")] = None,
     preset: Annotated[str, Option(help=", ".join(PRESETS))] = "tiny",
     vocab_size: Annotated[int, Option(help="Tokens in the vocabulary that is learned from the corpus.")] = 4000,
-    steps: Annotated[int, Option(help="Optimizer steps.")] = 3500,
+    steps: Annotated[int, Option(help="Optimizer steps.")] = 2600,
     batch_size: Annotated[int, Option(help="Pairs of segments a step.")] = 32,
     max_length: Annotated[int, Option(help="Tokens a sequence, 8 to 512.")] = 128,
     learning_rate: Annotated[
@@ -77,7 +77,7 @@ def pretrain(
         print(f"Stopped at step {step} of {options.steps}; all is saved.")
         print(f"Go on with: bertmini pretrain --out {out} --resume")
     else:
-        print(f'Done. Try: bertmini fill-mask --model {out / "model"} "the [MASK] is used to …"')
+        print(f'Done. Try: bertmini fill-mask --model {out / "model"} "the [MASK] is used to store the value."')
 
 
 def interrupted() -> types.SimpleNamespace:

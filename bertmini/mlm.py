@@ -26,7 +26,7 @@ def choose_positions(
     token_ids: (T,) unpadded. Returns at most `limit` positions, in order. The count is fixed by the length, not a coin
     a token (google-research/bert, create_pretraining_data.py).
     """
-    candidates = np.flatnonzero(~np.isin(token_ids, special_ids))
+    candidates = np.flatnonzero(np.all([token_ids != special for special in special_ids], axis=0))
     count = min(limit, max(1, round(CHOSEN * len(token_ids))))
     return np.sort(rng.permutation(candidates)[:count])
 

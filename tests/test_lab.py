@@ -296,3 +296,11 @@ def test_the_figures_of_chapter_2_draw_what_they_are_given(figures):
 
     figures.moved_rows({"token": torch.tensor([True, False])}, {"token": ["man", "dog"]})
     assert [text.get_text() for text in figures.plt.gca().texts] == ["token", "man", "moved", "dog", "–"]
+
+
+def test_a_recorded_run_is_drawn_as_it_is(figures):
+    line = {"held_out_mlm_loss_masked": 5.0, "unigram_mlm_loss_masked": 6.0}
+    line |= {"held_out_mlm_loss": 5.0, "held_out_nsp_accuracy": 0.75, "held_out_random_share": 0.5}
+    left, right = figures.run_curve({"metrics": [line | {"step": 0}, {"step": 1}, line | {"step": 2}]}).axes
+    assert left.lines[0].get_xydata().tolist() == [[0, 5], [2, 5]] and set(left.lines[1].get_ydata()) == {6}
+    assert right.lines[0].get_xydata().tolist() == [[0, 75], [2, 75]] and set(right.lines[1].get_ydata()) == {50}

@@ -14,6 +14,7 @@ if __name__ == "__main__":
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto((ROOT / "_build/html/notebooks/02_embeddings.html").as_uri())
         page.locator("mjx-container").first.wait_for()
-        page.locator("section#one-matrix-instead-of-three").evaluate("section => section.scrollIntoView()")
+        figure = page.locator("section#one-matrix-instead-of-three img").first
+        figure.evaluate("image => image.scrollIntoView({block: 'center'})")
         page.screenshot(path=ROOT / "book/_static/page.png")
         browser.close()

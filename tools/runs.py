@@ -69,6 +69,7 @@ def record(name: str) -> None:
 
 def draw(path: Path) -> None:
     """The run's curve, for the README and the book."""
+    figures.style()
     figures.run_curve(json.loads(path.read_text(encoding="utf-8"))).savefig(
         ROOT / "book/_static" / f"{path.stem}.png", dpi=160, bbox_inches="tight"
     )

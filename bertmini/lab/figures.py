@@ -332,3 +332,22 @@ def budgets(settings: Mapping[str, Mapping[str, tuple[str, Mapping[str, float]]]
     names = dict.fromkeys(part for bars in settings.values() for _, parts in bars.values() for part in parts)
     handles = [Rectangle((0, 0), 1, 1, color=SHADE[part]) for part in names]
     figure.legend(handles, names, loc="outside lower center", ncols=3, fontsize=10.5)
+
+
+# ---- recorded runs ----
+
+
+def run_curve(run: Mapping) -> Figure:
+    """A pretraining run: held-out loss at [MASK], and next sentences right, each with what no reading would reach."""
+    evaluated = [line for line in run["metrics"] if "held_out_mlm_loss" in line]
+    steps = [line["step"] for line in evaluated]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), width_ratios=[3, 2], layout="constrained")
+    left.plot(steps, [line["held_out_mlm_loss_masked"] for line in evaluated], "o-", color=BLUE, label="BERT")
+    frequencies = evaluated[0]["unigram_mlm_loss_masked"]
+    left.axhline(frequencies, color=INK, linestyle="--", label="word frequencies alone")
+    left.set(xlabel="step", ylabel="held-out loss at [MASK] (nats)")
+    left.legend()
+    right.plot(steps, [100 * line["held_out_nsp_accuracy"] for line in evaluated], "s-", color=RED)
+    right.axhline(100 * evaluated[0]["held_out_random_share"], color=INK, linestyle="--")
+    right.set(xlabel="step", ylabel="next sentence right (%)", ylim=(40, 100))
+    return figure
