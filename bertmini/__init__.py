@@ -4,6 +4,7 @@ The letters, everywhere the same:
 
     B batch   T tokens in a sequence   H hidden size   L layers   A heads   D = H / A head size
     F feed-forward size (4H)   V vocabulary   P masked positions predicted in a sequence
+    R rows that the last layer computes
 
 L, H and A are the paper's (Devlin et al. 2019), the rest ours. Segments are called first and second.
 
@@ -12,8 +13,9 @@ L, H and A are the paper's (Devlin et al. 2019), the rest ours. Segments are cal
     positions, labels        (B, P) of the predicted tokens; unused slots hold 0 and -100
     is_random                (B,), 1 where the second segment was drawn from elsewhere, 0 where it follows
 
-Read the modules in the order of the data: corpus, tokenizer, nsp, mlm, batches; embeddings, attention, encoder,
-pretraining; train, checkpoint; counting.
+In code, `F.` is torch.nn.functional. Read the modules in the order of the data: corpus, wordpiece, tokenizer, nsp,
+mlm, batches; config, embeddings, attention, encoder, pretraining; train, evaluation, checkpoint; counting. What is left
+(manual, run, cli) brings them together.
 """
 
 from bertmini.attention import record_attention

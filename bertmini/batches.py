@@ -70,13 +70,13 @@ class Epoch(Dataset):
     def __getitem__(self, i: int) -> Instance:
         """Instance i: [CLS] first [SEP] second [SEP], trimmed and corrupted."""
         rng = np.random.default_rng([self.seed, self.epoch, i, 1])
-        start, split, second, end, is_random = self.plan[i]
-        a, b = self.corpus.between(start, split), self.corpus.between(second, end)
-        length_a, length_b = trimmed_lengths(len(a), len(b), self.room)
-        a, b = trim(a, length_a, rng), trim(b, length_b, rng)
+        start, split, other, end, is_random = self.plan[i]
+        first, second = self.corpus.between(start, split), self.corpus.between(other, end)
+        lengths = trimmed_lengths(len(first), len(second), self.room)
+        first, second = trim(first, lengths[0], rng), trim(second, lengths[1], rng)
         cls_id, sep_id = [self.tokenizer.cls_id], [self.tokenizer.sep_id]
-        token_ids = np.concatenate([cls_id, a, sep_id, b, sep_id])
-        segment_ids = np.repeat([0, 1], [length_a + 2, length_b + 1])
+        token_ids = np.concatenate([cls_id, first, sep_id, second, sep_id])
+        segment_ids = np.repeat([0, 1], [lengths[0] + 2, lengths[1] + 1])
         positions = choose_positions(token_ids, (self.tokenizer.cls_id, self.tokenizer.sep_id), self.limit, rng)
         shown = corrupt(token_ids, positions, self.tokenizer.mask_id, len(self.tokenizer), rng)
         return Instance(shown, segment_ids, positions, token_ids[positions], int(is_random))

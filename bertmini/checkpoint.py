@@ -64,8 +64,11 @@ def save(directory: Path | str, model: BertForPreTraining | Bert, tokenizer: Tok
     """Write config.json, model.safetensors and the vocabulary files; `transformers` loads the directory unchanged."""
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    with_heads = "BertForPreTraining" if getattr(model, "nsp", None) else "BertForMaskedLM"
-    model.config.to_json(directory / "config.json", "BertModel" if isinstance(model, Bert) else with_heads)
+    if isinstance(model, Bert) or model.mlm is None:
+        architecture = "BertModel"
+    else:
+        architecture = "BertForPreTraining" if model.nsp else "BertForMaskedLM"
+    model.config.to_json(directory / "config.json", architecture)
     save_file(to_checkpoint(model), directory / "model.safetensors", metadata={"format": "pt"})
     tokenizer.save(directory)
 
@@ -123,7 +126,7 @@ def from_checkpoint(tensors: dict[str, Tensor], model: BertForPreTraining, path:
 
 
 def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:
-    """Write a folder beside its place and then rename it: whatever happens, a whole one is left, the old or the new."""
+    """Write a folder beside its place and then rename it: a whole one is left, the old or the new."""
     beside, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
     try:
         shutil.rmtree(beside, ignore_errors=True)
@@ -138,9 +141,12 @@ def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:
         beside.rename(folder)
         shutil.rmtree(old, ignore_errors=True)
     except BaseException as error:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
         shutil.rmtree(beside, ignore_errors=True)
         if isinstance(error, OSError | RuntimeError | SafetensorError):  # a full disk shows as any of the three
             raise InputError(
-                f"{folder}: could not be saved ({error}); what was there before is whole; make room and try again"
+                f"{folder}: could not be saved ({error}); what was there before is whole; "
+                "make room, or close what uses it, and try again"
             ) from error
         raise

@@ -1,6 +1,5 @@
 """Documents become sentences, sentences become token ids in memory-mapped arrays."""
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -13,11 +12,12 @@ import numpy as np
 from bertmini.config import InputError
 from bertmini.tokenizer import Tokenizer
 
-# After a full stop, question or exclamation mark, before a capital or a digit; not after an initial, e.g. or i.e.
+# After a full stop, question or exclamation mark, before a digit or a letter that is not small (Latin, Greek and
+# Cyrillic have small ones); not after an initial, e.g. or i.e.
 SENTENCE_END = re.compile(
-    r"(?:(?<=[.!?])|(?<=[.!?][\"')\]]))"
+    r"(?:(?<=[.!?])|(?<=[.!?][\"')\]”»’]))"
     r"(?<!\b[A-Z]\.)(?<!e\.g\.)(?<!i\.e\.)(?<!\bvs\.)(?<!\b(?:Mr|Dr|St)\.)"
-    r"\s+(?=[\"'(\[]*[A-Z0-9])|(?<=[。！？])"
+    r"\s+(?=[\"'(\[“«„]*(?![a-zß-öø-ÿа-яёα-ωά-ώ])[^\W_])|(?<=[。！？])"
 )
 
 
@@ -40,7 +40,8 @@ def read_documents(path: Path | str) -> Iterator[list[str]]:
                 try:
                     line = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
                 except UnicodeDecodeError as error:
-                    byte, column = raw[error.start], len(raw[: error.start].decode("utf-8")) + 1
+                    byte = error.object[error.start]  # in what follows a byte order mark, if there was one
+                    column = len(error.object[: error.start].decode("utf-8")) + 1
                     raise InputError(
                         f"{path}, line {number}: not UTF-8 (byte 0x{byte:02x} at column {column}); save it as UTF-8"
                     ) from None
@@ -84,7 +85,6 @@ def write_corpus(documents: Iterable[list[str]], tokenizer: Tokenizer, directory
     directory.mkdir(parents=True, exist_ok=True)
     dtype = np.dtype(np.uint16 if len(tokenizer) <= 2**16 else np.uint32)
     counts = [0, 0]  # tokens, sentences
-    digest = hashlib.sha256()
     with (
         (directory / "tokens.bin").open("wb") as tokens,
         (directory / "sentences.bin").open("wb") as sentences,
@@ -100,14 +100,14 @@ def write_corpus(documents: Iterable[list[str]], tokenizer: Tokenizer, directory
                 del lines[: len(document)]
                 if not lengths:
                     continue
-                digest.update(ids.tobytes())
                 tokens.write(ids.tobytes())
                 sentences.write((counts[0] + np.cumsum(lengths, dtype=np.int64)).tobytes())
                 counts[0] += len(ids)
                 counts[1] += len(lengths)
                 ends.write(np.int64(counts[1]).tobytes())
-    facts = {"dtype": dtype.name, "tokens": counts[0], "sha256": digest.hexdigest()}
-    (directory / "corpus.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
+    if not counts[0]:
+        raise InputError(f"the {directory.name} part of the corpus has no words; add text")
+    (directory / "corpus.json").write_text(json.dumps({"dtype": dtype.name}) + "\n", encoding="utf-8")
     return Corpus.open(directory)
 
 

@@ -19,7 +19,7 @@ def unigram_nats(corpus: Corpus, vocab_size: int) -> Tensor:
     """-log p of every token under the corpus's frequencies, one added to each count. Returns (V,), nats."""
     parts = np.array_split(corpus.tokens, 1 + len(corpus.tokens) // 10**7)
     counts = 1 + sum(np.bincount(part, minlength=vocab_size) for part in parts)
-    return torch.from_numpy(np.log(counts.sum() / counts))
+    return torch.from_numpy(np.log(counts.sum() / counts)).float()
 
 
 @torch.no_grad()
@@ -62,7 +62,7 @@ def evaluate(model: BertForPreTraining, batches: list[Batch], unigram: Tensor, m
 
 
 def held_out_batches(corpus: Corpus, tokenizer: Tokenizer, max_length: int, batch_size: int) -> list[Batch]:
-    """The same instances with the same masks at every evaluation, whatever the run's seed."""
+    """The same instances with the same masks at every evaluation of one held-out corpus."""
     instances = Epoch(corpus, tokenizer, max_length, seed=0, epoch=0)
     batches, left = [], HELD_OUT_INSTANCES
     for rows in instances.batches(batch_size):

@@ -46,7 +46,7 @@ def docstrings(path: Path) -> list[str]:
 def prose(text: str) -> Iterator[str]:
     """The paragraphs of a documentation text that read as English, each joined to one line without markup.
 
-    English is five words or more, at least three quarters of them letters only, and a sign at the end.
+    English is five words or more, more than three quarters of them letters only, and a sign at the end.
     """
     for paragraph in re.split(r"\n\s*\n", inspect.cleandoc(text)):
         joined = re.sub(r"[`*]+|^\W+(?=\w)", "", " ".join(paragraph.split()))

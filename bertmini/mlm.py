@@ -74,7 +74,7 @@ def fill_mask(model: nn.Module, tokenizer: Tokenizer, text: str, top: int = 5) -
     positions = (token_ids[0] == tokenizer.mask_id).nonzero().T  # (1, P)
     if not positions.numel():
         raise InputError("the text holds no [MASK]: write [MASK] in place of the word to guess")
-    logits = model(token_ids, positions=positions).mlm_logits[0]
+    logits = model(token_ids, positions=positions).mlm_logits[0, :, : len(tokenizer)]  # without rows that only pad
     probabilities, ids = logits.softmax(-1).topk(min(top, logits.shape[-1]))  # (P, top)
     tokens = [[tokenizer.tokens[i] for i in row] for row in ids.tolist()]
     return [list(zip(*row, strict=True)) for row in zip(tokens, probabilities.tolist(), strict=True)]

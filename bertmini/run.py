@@ -34,14 +34,15 @@ def begin(out: Path, options: Options) -> tuple[BertConfig, Options]:
     for key in ("steps", "batch_size", "learning_rate"):
         if getattr(options, key) <= 0:
             raise InputError(f"--{key.replace('_', '-')} is {getattr(options, key)}: it must be more than 0")
-    if options.seed < 0:
-        raise InputError(f"--seed is {options.seed}: it must be 0 or more")
+    if not 0 <= options.seed < 2**63:
+        raise InputError(f"--seed is {options.seed}: it must be 0 or more, and under 2 to the 63rd")
     if not SHORTEST <= options.max_length <= config.max_position_embeddings:
         raise InputError(
             f"--max-length is {options.max_length}: choose from {SHORTEST} to {config.max_position_embeddings}"
         )
     options = resolve(options)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    # data/ without a run.json is what a run leaves that was killed while it prepared its data.
+    if out.exists() and (not out.is_dir() or {path.name for path in out.iterdir()} - {"data", "data.new", "data.old"}):
         raise InputError(f"{out} is not empty: give --out another folder, or add --resume to go on with the run in it")
     corpus, held_out = documents(options.corpus), options.held_out and documents(options.held_out)
     replace_folder(out / "data", lambda folder: prepare(corpus, held_out, options.vocab_size, options.seed, folder))
@@ -55,7 +56,9 @@ def begin(out: Path, options: Options) -> tuple[BertConfig, Options]:
             name: fingerprint(name) for name in (options.corpus, options.held_out) if name not in ("manual", None)
         },
     }
-    (out / "run.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8", newline="\n")
+    beside = out / "run.json.new"
+    beside.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8", newline="\n")
+    beside.replace(out / "run.json")
     return config, options
 
 
@@ -63,24 +66,25 @@ def resume(out: Path, given: dict) -> tuple[BertConfig, Options]:
     """Read run.json back; InputError where a given option, or the corpus, is not what the run began with."""
     try:
         facts = json.loads((out / "run.json").read_text(encoding="utf-8"))
+        config, options, hashes = BertConfig(**facts["config"]), Options(**facts["options"]), facts["sha256"]
     except FileNotFoundError:
         raise InputError(f"{out}: no run.json, so there is no run to resume; leave --resume out to begin one") from None
-    options = Options(**facts["options"])
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{out / 'run.json'}: damaged; begin a run in another folder") from None
     for key, value in given.items():
         before, now = getattr(options, key), absolute(value) if key in ("corpus", "held_out") else value
-        if now not in (before, "auto"):
+        if now != before and not (now == "auto" and key in ("device", "precision")):
             flag = "--" + key.replace("_", "-")
             raise InputError(
                 f"{out}: this run has {flag} {before}, not {now}; leave {flag} out, or begin a run in another folder"
             )
-    for name, sha256 in facts["sha256"].items():
+    for name, sha256 in hashes.items():
         if Path(name).exists() and fingerprint(name) != sha256:
             raise InputError(
                 f"{name} has changed since the run in {out} began: put the old text back, or begin a new run"
             )
-    if options.device == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"{out}: this run has --device cuda, and no CUDA device is here; resume it where there is one")
-    return BertConfig(**facts["config"]), options
+    require_device(options.device)
+    return config, options
 
 
 def resolve(options: Options) -> Options:
@@ -90,16 +94,19 @@ def resolve(options: Options) -> Options:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device not in ("cpu", "cuda", "mps"):
         raise InputError(f"--device is {device!r}: choose auto, cpu, cuda or mps")
-    if (device == "cuda" and not torch.cuda.is_available()) or (
-        device == "mps" and not torch.backends.mps.is_available()
-    ):
-        raise InputError(f"--device is {device}, which this machine or this build of PyTorch lacks: choose cpu")
+    require_device(device)
     if precision == "auto":
         precision = "bf16" if device == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
     if precision not in ("fp32", "bf16"):
         raise InputError(f"--precision is {precision!r}: choose auto, fp32 or bf16")
     files = {"corpus": absolute(options.corpus), "held_out": absolute(options.held_out)}
     return dataclasses.replace(options, device=device, precision=precision, **files)
+
+
+def require_device(device: str) -> None:
+    here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not here[device]:
+        raise InputError(f"--device is {device}, which this machine or this build of PyTorch lacks: go where it is")
 
 
 def absolute(corpus: str | None) -> str | None:

@@ -1,7 +1,8 @@
-"""Pretraining: optimizer, schedule, loop, metrics, and a resume that continues bit for bit."""
+"""Pretraining: optimizer, schedule, loop, metrics, and a resume that, on the CPU, continues bit for bit."""
 
 import json
 import math
+import pickle
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ LOGGED = 300  # lines of metrics a run
 
 @dataclass(frozen=True)
 class Options:
-    """What fixes a run's result, bit for bit on one machine; a resumed run cannot change any of it."""
+    """What fixes a run's result: bit for bit on one CPU with as many threads. A resumed run cannot change any of it."""
 
     corpus: str = "manual"  # or a text file
     held_out: str | None = None  # a text file; None: documents of the corpus
@@ -172,7 +173,7 @@ def train(
     training = Training(config, options)
     saved = -1
     if newest := newest_checkpoint(out):
-        training.restore(torch.load(newest / "training.pt", map_location=training.device, weights_only=True))
+        training.restore(read_state(newest / "training.pt", training.device))
         saved = training.step
     keep_metrics(out / "metrics.jsonl", saved)
 
@@ -184,13 +185,14 @@ def train(
             file.write(json.dumps(record) + "\n")
 
     def checkpoint() -> None:
+        # The checkpoint last: it is what says that all up to its step is saved.
+        replace_folder(out / "model", lambda folder: save(folder, training.model, tokenizer))
         replace_folder(
             out / f"checkpoints/step-{training.step:06}",
             lambda folder: write_state(training.state(), folder / "training.pt"),
         )
-        replace_folder(out / "model", lambda folder: save(folder, training.model, tokenizer))
 
-    if training.step == 0:
+    if saved < 0:
         log({"step": 0, "epoch": 0, "lr": 0.0})
     last = min(options.steps, stop_after or options.steps)
     batches = stream(corpus, tokenizer, options, training.step, training.epoch, training.next_batch)
@@ -228,6 +230,13 @@ def summary(record: dict) -> str:
 def write_state(state: dict[str, Tensor | dict | list | None], path: Path) -> None:
     with path.open("wb") as file:
         torch.save(state, file)
+
+
+def read_state(path: Path, device: torch.device) -> dict:
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+        raise InputError(f"{path}: not a whole checkpoint; delete its folder to resume from the one before") from error
 
 
 def newest_checkpoint(out: Path) -> Path | None:

@@ -306,6 +306,23 @@ def test_a_save_that_fails_leaves_what_was_there(error, tmp_path):
         replace_folder(tmp_path / "model", fail)
     if not isinstance(error, KeyboardInterrupt):
         assert str(tmp_path / "model") in str(caught.value)
-        assert "make room and try again" in str(caught.value)
+        assert "make room" in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
     assert (tmp_path / "model" / "old.txt").read_text(encoding="utf-8") == "old"
+
+
+def test_a_rename_that_fails_brings_the_old_folder_back(tmp_path, monkeypatch):
+    """As on Windows, where another program may hold a folder for a moment."""
+    folder = tmp_path / "model"
+    replace_folder(folder, lambda beside: (beside / "a.txt").write_text("old", encoding="utf-8"))
+    rename = Path.rename
+
+    def held(self, target):
+        if self.name.endswith(".new"):
+            raise PermissionError("held by another program")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", held)
+    with pytest.raises(InputError, match="close what uses it"):
+        replace_folder(folder, lambda beside: (beside / "a.txt").write_text("new", encoding="utf-8"))
+    assert (folder / "a.txt").read_text(encoding="utf-8") == "old"

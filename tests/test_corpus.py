@@ -33,6 +33,8 @@ def write(path, text, encoding="utf-8"):
         ("J. Smith met Dr. Jones.", ["J. Smith met Dr. Jones."]),
         ("It cost 3.5 pounds. 12 were sold.", ["It cost 3.5 pounds.", "12 were sold."]),
         ("词向量。注意力！", ["词向量。", "注意力！"]),
+        ("Это первое. Это второе. и третье.", ["Это первое.", "Это второе. и третье."]),
+        ("Ende. “Über alles.” Élan vital.", ["Ende.", "“Über alles.”", "Élan vital."]),
         ("   ", []),
     ],
 )
@@ -49,6 +51,7 @@ def test_a_line_of_white_space_ends_a_document(tmp_path):
     ("content", "message"),
     [
         (b"fine\ncaf\xe9 au lait\n", r"a.txt, line 2: not UTF-8 \(byte 0xe9 at column 4\); save it as UTF-8"),
+        (b"\xef\xbb\xbfabcdef\xff", r"a.txt, line 1: not UTF-8 \(byte 0xff at column 7\)"),
         (b"\x89PNG\x00\x01", r"a.txt, line 1: a zero byte, so this is not text"),
         ("one. Two.".encode("utf-16"), r"a.txt, line 1: a zero byte"),
     ],

@@ -120,6 +120,15 @@ def test_stopping_and_resuming_changes_nothing(prepared, tmp_path):
     assert speedless[0] == speedless[1]
 
 
+def test_stopping_before_the_first_step_logs_it_once(prepared, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(prepared, out)
+    config = BertConfig(vocab_size=len(Tokenizer.load(out / "data")), **SMALL)
+    assert train(out, config, OPTIONS, should_stop=lambda: True) == 0
+    train(out, config, OPTIONS, stop_after=2)
+    assert [line["step"] for line in metrics(out)] == [0, 1, 2]
+
+
 @pytest.mark.soak
 def test_a_stop_after_any_step_changes_nothing(prepared, tmp_path):
     straight = (run(prepared, tmp_path / "straight") / "model/model.safetensors").read_bytes()
