@@ -88,8 +88,10 @@ def pretrain(
 
 
 def program() -> str:
-    """How this program was called, where its bare name would not be found."""
-    return "bertmini" if shutil.which("bertmini") else sys.argv[0]
+    """What to type to call this program again."""
+    if shutil.which("bertmini"):
+        return "bertmini"
+    return "python -m bertmini" if Path(sys.argv[0]).name == "__main__.py" else sys.argv[0]
 
 
 def interrupted() -> types.SimpleNamespace:
