@@ -53,7 +53,9 @@ def pretrain(
         int, Option(help="Optimizer steps; the default takes tiny six minutes on two cores.")
     ] = Options.steps,
     batch_size: Annotated[int, Option(help="Pairs of segments a step.")] = Options.batch_size,
-    max_length: Annotated[int, Option(help="Tokens a sequence, 8 to 512; from 32 on, half of the steps read a quarter.")] = Options.max_length,
+    max_length: Annotated[
+        int, Option(help="Tokens a sequence, 8 to 512; from 32 on, half of the steps read a quarter.")
+    ] = Options.max_length,
     learning_rate: Annotated[
         float | None, Option(help="The largest rate, after the warm-up. By preset: 0.003 for tiny, 0.0001 for base.")
     ] = None,
