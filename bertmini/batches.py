@@ -4,6 +4,7 @@ Everything is a pure function of the corpus, the seed and the epoch, so the stat
 batch) and a resumed run goes on exactly where it stopped.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,9 @@ from bertmini.corpus import Corpus
 from bertmini.mlm import choose_positions, corrupt, predictions_per_sequence
 from bertmini.nsp import pair_segments, trim, trimmed_lengths
 from bertmini.tokenizer import Tokenizer
+
+# A way to cut a corpus into pairs of segments: (corpus, room, seed, epoch) -> (instances, 5), see `pair_segments`.
+Pairs = Callable[[Corpus, int, int, int], np.ndarray]
 
 POOL = 64  # batches sorted by length together: more saves padding, fewer mixes better
 
@@ -43,26 +47,35 @@ class Batch(NamedTuple):
         return self.token_ids.numel() if self.keep is None else int(self.keep.sum())
 
 
+def document_pairs(corpus: Corpus, room: int, seed: int, epoch: int) -> np.ndarray:
+    """The pairs of all documents, one after the other, cut as the original cuts them."""
+    return np.array(
+        [
+            pair
+            for document in range(len(corpus.documents) - 1)
+            for pair in pair_segments(
+                document, corpus.documents, corpus.sentences, room, np.random.default_rng([seed, epoch, document])
+            )
+        ]
+    )
+
+
 class Epoch(Dataset):
     """The instances of one epoch: pairs and masks are drawn anew in each."""
 
-    def __init__(self, corpus: Corpus, tokenizer: Tokenizer, max_length: int, seed: int, epoch: int):
+    def __init__(
+        self,
+        corpus: Corpus,
+        tokenizer: Tokenizer,
+        max_length: int,
+        seed: int,
+        epoch: int,
+        pairs: Pairs = document_pairs,
+    ):
         self.corpus, self.tokenizer, self.seed, self.epoch = corpus, tokenizer, seed, epoch
         self.room = max_length - 3  # [CLS], [SEP], [SEP]
         self.limit = predictions_per_sequence(max_length)
-        self.plan = np.array(
-            [
-                pair
-                for document in range(len(corpus.documents) - 1)
-                for pair in pair_segments(
-                    document,
-                    corpus.documents,
-                    corpus.sentences,
-                    self.room,
-                    np.random.default_rng([seed, epoch, document]),
-                )
-            ]
-        )  # (instances, 5)
+        self.plan = pairs(corpus, self.room, seed, epoch)  # (instances, 5)
 
     def __len__(self) -> int:
         return len(self.plan)

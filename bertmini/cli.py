@@ -1,4 +1,4 @@
-"""The command line: bertmini pretrain, fill-mask, count."""
+"""The command line: bertmini pretrain, fill-mask, count, microworld."""
 
 import json
 import shutil
@@ -6,6 +6,7 @@ import signal
 import sys
 import types
 from dataclasses import asdict, fields
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -15,8 +16,10 @@ from typer import Argument, Option
 import bertmini
 from bertmini.config import PRESETS, BertConfig, InputError
 from bertmini.counting import count_parameters
+from bertmini.microworld import Grammar, stories
+from bertmini.microworld.measure import check_lines, floor_lines
 from bertmini.mlm import fill_mask
-from bertmini.run import begin, resume
+from bertmini.run import TEXT, WORLD, begin, resume, world_floor
 from bertmini.train import Options, newest_checkpoint, train
 
 app = typer.Typer(help="A BERT to read in one sitting.", no_args_is_help=True, add_completion=False)
@@ -42,20 +45,22 @@ def pretrain(
     context: typer.Context,
     out: Annotated[Path, Option(help="Folder of the run; it must be new or empty, unless --resume.")],
     corpus: Annotated[
-        str, Option(help="manual (the prose that Python carries), or a UTF-8 text file.")
+        str,
+        Option(help="manual (the prose that Python carries), microworld, or a file: UTF-8 text, or a grammar (.toml)."),
     ] = Options.corpus,
     held_out: Annotated[str | None, Option(help="A text file to evaluate on; without it, 5% of the documents.")] = None,
     preset: Annotated[str, Option(help=", ".join(PRESETS))] = Options.preset,
     vocab_size: Annotated[
-        int, Option(help="Tokens in the vocabulary that is learned from the corpus.")
-    ] = Options.vocab_size,
+        int | None, Option(help="Tokens in the vocabulary that is learned from the text; 4000.")
+    ] = None,
     steps: Annotated[
-        int, Option(help="Optimizer steps; the default takes tiny six minutes on two cores.")
-    ] = Options.steps,
+        int | None, Option(help=f"Optimizer steps; {TEXT['steps']} for text, {WORLD['steps']} for the microworld.")
+    ] = None,
     batch_size: Annotated[int, Option(help="Pairs of segments a step.")] = Options.batch_size,
     max_length: Annotated[
-        int, Option(help="Tokens a sequence, 8 to 512; from 32 on, half of the steps read a quarter.")
-    ] = Options.max_length,
+        int | None,
+        Option(help="Tokens a sequence; 128, and half of the steps read a quarter; 64 in the microworld."),
+    ] = None,
     learning_rate: Annotated[
         float | None, Option(help="The largest rate, after the warm-up. By preset: 0.003 for tiny, 0.0001 for base.")
     ] = None,
@@ -81,7 +86,7 @@ def pretrain(
     shape = f"{options.preset}, {config.vocab_size} tokens, {count_parameters(config).total:,} parameters"
     print(f"Training {shape}, on {options.device} in {options.precision}.", flush=True)
     stopped = interrupted()
-    step = train(out, config, options, save_every, stop_after, should_stop=lambda: stopped.now)
+    step = train(out, config, options, save_every, stop_after, should_stop=lambda: stopped.now, floor=world_floor(out))
     if step < options.steps:
         print(f"Stopped at step {step} of {options.steps}; all is saved.")
         print(f'Go on with: {program()} pretrain --out "{out}" --resume')
@@ -147,6 +152,24 @@ def count(
     for term in counted.terms:
         print(f"{term.part:<13} {term.name:<26} {term.formula:<8} {term.count:>13,}")
     print(f"{'total':<49} {counted.total:>13,}")
+
+
+@app.command()
+def microworld(
+    documents: Annotated[int, Option(min=1, help="How many stories, told or measured on.")] = 1000,
+    seed: Annotated[int, Option(help="Fixes the stories, on every machine.")] = 0,
+    grammar: Annotated[Path | None, Option(help="A grammar file; without it, the world of the book.")] = None,
+    floor: Annotated[bool, Option("--floor", help="Print the best that any model can do, instead of stories.")] = False,
+    check: Annotated[bool, Option("--check", help="Print what to know when you edit a grammar.")] = False,
+) -> None:
+    """Tell stories of the toy language whose best possible loss is known; a line a sentence, an empty line a story."""
+    world = Grammar.load(grammar) if grammar else Grammar.load()
+    if floor or check:
+        for line in check_lines(world, documents, seed) if check else floor_lines(world, documents, seed):
+            print(line)
+        return
+    for story in islice(stories(world, seed), documents):
+        print(*story.texts(), "", sep="\n")
 
 
 def main() -> None:

@@ -19,16 +19,38 @@ from bertmini.checkpoint import replace_folder
 from bertmini.config import BertConfig, InputError
 from bertmini.corpus import Repeatable, prepare, read_documents
 from bertmini.manual import manual_documents
+from bertmini.microworld import Floor, Grammar, prepare_world
+from bertmini.microworld.grammar import MAX_LENGTH
 from bertmini.tokenizer import Tokenizer
 from bertmini.train import SHORTEST, Options
+
+NOT_FILES = ("manual", "microworld", None)
 
 # The largest rate, where none is given: the original's for its two sizes, tried for tiny, between the two for the rest.
 RATES = {"tiny": 3e-3, "mini": 1e-3, "small": 5e-4, "medium": 3e-4, "base": 1e-4, "large": 1e-4}
 
+# Where none is given, by kind of corpus; the rates were tried with them.
+TEXT = {"vocab_size": 4000, "steps": 2600, "max_length": 128}
+MOST_STORIES = 50_000  # of a microworld; each gives another window, with other masks, in each epoch
+WORLD = {"steps": 6000, "max_length": MAX_LENGTH}
+
 
 def begin(out: Path, options: Options) -> tuple[BertConfig, Options]:
     """Check the options, prepare the data and write run.json. Returns the model's config and the options, resolved."""
+    world = is_world(options.corpus)
+    if world:
+        for flag, given in (("--vocab-size", options.vocab_size), ("--held-out", options.held_out)):
+            if given is not None:
+                raise InputError(f"{flag} {given}: a microworld brings its own words and stories; leave {flag} out")
+        grammar = load_grammar(options.corpus)
+    defaults = WORLD | {"vocab_size": len(grammar.tokenizer)} if world else TEXT
+    missing = {key: value for key, value in defaults.items() if getattr(options, key) is None}
+    options = dataclasses.replace(options, **missing)
     config = BertConfig.preset(options.preset, vocab_size=options.vocab_size)
+    if world:  # its stories do not run out, so there is nothing to overfit
+        config = dataclasses.replace(config, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+        if options.max_length < MAX_LENGTH:
+            raise InputError(f"--max-length is {options.max_length}: the microworld's sentences need {MAX_LENGTH}")
     if options.learning_rate is None:
         options = dataclasses.replace(options, learning_rate=RATES[options.preset])
     for key in ("steps", "batch_size", "learning_rate"):
@@ -44,17 +66,19 @@ def begin(out: Path, options: Options) -> tuple[BertConfig, Options]:
     # data/ without a run.json is what a run leaves that was killed while it prepared its data.
     if out.exists() and (not out.is_dir() or {path.name for path in out.iterdir()} - {"data", "data.new", "data.old"}):
         raise InputError(f"{out} is not empty: give --out another folder, or add --resume to go on with the run in it")
-    corpus, held_out = documents(options.corpus), options.held_out and documents(options.held_out)
-    replace_folder(out / "data", lambda folder: prepare(corpus, held_out, options.vocab_size, options.seed, folder))
+    if world:
+        count = max(2, min(MOST_STORIES, options.steps * options.batch_size))
+        replace_folder(out / "data", lambda folder: prepare_world(grammar, count, options.seed, folder))
+    else:
+        corpus, held_out = documents(options.corpus), options.held_out and documents(options.held_out)
+        replace_folder(out / "data", lambda folder: prepare(corpus, held_out, options.vocab_size, options.seed, folder))
     config = dataclasses.replace(config, vocab_size=len(Tokenizer.load(out / "data")))
     facts = {
         "bertmini": bertmini.__version__,
         "torch": torch.__version__,
         "options": dataclasses.asdict(options),
         "config": dataclasses.asdict(config),
-        "sha256": {
-            name: fingerprint(name) for name in (options.corpus, options.held_out) if name not in ("manual", None)
-        },
+        "sha256": {name: fingerprint(name) for name in (options.corpus, options.held_out) if name not in NOT_FILES},
     }
     beside = out / "run.json.new"
     beside.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8", newline="\n")
@@ -110,12 +134,27 @@ def require_device(device: str) -> None:
 
 
 def absolute(corpus: str | None) -> str | None:
-    return corpus if corpus in ("manual", None) else str(Path(corpus).absolute())
+    return corpus if corpus in NOT_FILES else str(Path(corpus).absolute())
 
 
 def documents(corpus: str) -> Repeatable | list[list[str]]:
     """The documents of a corpus by its name: manual, or a file that is read again each time."""
     return list(manual_documents()) if corpus == "manual" else Repeatable(lambda: read_documents(corpus))
+
+
+def is_world(corpus: str) -> bool:
+    """Whether a corpus is told by a grammar: the book's own, or a teacher's, whose file ends in .toml."""
+    return corpus == "microworld" or corpus.endswith(".toml")
+
+
+def load_grammar(corpus: str) -> Grammar:
+    return Grammar.load() if corpus == "microworld" else Grammar.load(corpus)
+
+
+def world_floor(out: Path) -> Floor | None:
+    """The floor of the world that a run's data/ tells of; None where it is text."""
+    path = out / "data/grammar.toml"
+    return Floor(Grammar.load(path)) if path.exists() else None
 
 
 def fingerprint(path: str) -> str:

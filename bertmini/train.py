@@ -13,11 +13,13 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from bertmini.batches import Batch, Epoch
+from bertmini.batches import Batch, Epoch, Pairs, document_pairs
 from bertmini.checkpoint import replace_folder, save
 from bertmini.config import BertConfig, InputError
 from bertmini.corpus import Corpus
-from bertmini.evaluation import evaluate, held_out_batches, unigram_nats
+from bertmini.evaluation import HELD_OUT_INSTANCES, held_out_batches, score, summarise, unigram_nats
+from bertmini.microworld import Floor, window_pairs
+from bertmini.microworld.measure import measure, report
 from bertmini.pretraining import BertForPreTraining, pretraining_loss
 from bertmini.tokenizer import Tokenizer
 
@@ -35,13 +37,13 @@ LOGGED = 300  # lines of metrics a run
 class Options:
     """What fixes a run's result: bit for bit on one CPU with as many threads. A resumed run cannot change any of it."""
 
-    corpus: str = "manual"  # or a text file
+    corpus: str = "manual"  # or microworld, or a file: text, or a grammar (.toml)
     held_out: str | None = None  # a text file; None: documents of the corpus
     preset: str = "tiny"
-    vocab_size: int = 4000
-    steps: int = 2600
+    vocab_size: int | None = None  # None, here and below: by corpus
+    steps: int | None = None
     batch_size: int = 32
-    max_length: int = 128
+    max_length: int | None = None
     seed: int = 0
     learning_rate: float | None = None  # None: by preset
     device: str = "auto"
@@ -72,7 +74,13 @@ def short_steps(options: Options) -> int:
 
 
 def stream(
-    corpus: Corpus, tokenizer: Tokenizer, options: Options, step: int, epoch: int, start: int
+    corpus: Corpus,
+    tokenizer: Tokenizer,
+    options: Options,
+    step: int,
+    epoch: int,
+    start: int,
+    pairs: Pairs = document_pairs,
 ) -> Iterator[tuple[int, int, Batch]]:
     """The batches of all steps after `step`, from batch `start` of an epoch on.
 
@@ -80,9 +88,9 @@ def stream(
     a new epoch.
     """
     while True:
-        left = short_steps(options) - step
+        left = short_steps(options) - step if pairs is document_pairs else 0  # windows hold whole sentences
         ratio = SHORT_RATIO if left > 0 else 1  # times shorter, and times as many: a step has the same number of tokens
-        instances = Epoch(corpus, tokenizer, options.max_length // ratio, options.seed, epoch)
+        instances = Epoch(corpus, tokenizer, options.max_length // ratio, options.seed, epoch, pairs)
         order = instances.batches(options.batch_size * ratio)[start:][: left if left > 0 else None]
         # Its own generator, or the loader would draw from the one that dropout uses, and resuming would not be exact.
         loader = DataLoader(instances, batch_sampler=order, collate_fn=instances.collate, generator=torch.Generator())
@@ -158,14 +166,18 @@ def train(
     save_every: int | None = None,
     stop_after: int | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    floor: Floor | None = None,
 ) -> int:
     """Train the run in `out`, from its newest checkpoint if it has one; at the end save a checkpoint and model/.
 
-    out: its data/ holds what `corpus.prepare` writes. Returns the step that was reached.
+    out: its data/ holds what `corpus.prepare` writes. floor: of the microworld that the corpus tells of, if it does.
+    Returns the step that was reached.
     """
     tokenizer = Tokenizer.load(out / "data")
     corpus, held_out = Corpus.open(out / "data/train"), Corpus.open(out / "data/held_out")
-    evaluation = held_out_batches(held_out, tokenizer, options.max_length, options.batch_size)
+    pairs, most = (window_pairs, len(held_out.documents)) if floor else (document_pairs, HELD_OUT_INSTANCES)
+    evaluation = held_out_batches(held_out, tokenizer, options.max_length, options.batch_size, pairs, most)
+    players = measure(floor, evaluation) if floor else None
     unigram = unigram_nats(corpus, config.vocab_size)
     evaluation_steps = {round(k * options.steps / (EVALUATIONS - 1)) for k in range(EVALUATIONS)}
     log_every = math.ceil(options.steps / LOGGED)
@@ -179,7 +191,10 @@ def train(
 
     def log(record: dict) -> None:
         if training.step in evaluation_steps:
-            record |= evaluate(training.model, evaluation, unigram, tokenizer.mask_id)
+            scores = score(training.model, evaluation, tokenizer.mask_id)
+            record |= summarise(scores, unigram)
+            if players:
+                record |= report(players, scores.nats.numpy(), unigram[scores.labels].numpy())
             tqdm.write(summary(record))
         with (out / "metrics.jsonl").open("a", encoding="utf-8", newline="\n") as file:
             file.write(json.dumps(record) + "\n")
@@ -195,7 +210,7 @@ def train(
     if saved < 0:
         log({"step": 0, "epoch": 0, "lr": 0.0})
     last = min(options.steps, stop_after or options.steps)
-    batches = stream(corpus, tokenizer, options, training.step, training.epoch, training.next_batch)
+    batches = stream(corpus, tokenizer, options, training.step, training.epoch, training.next_batch, pairs)
     with tqdm(total=options.steps, initial=training.step, unit="step", disable=None) as bar:
         tokens, since = 0, time.perf_counter()
         while training.step < last and not should_stop():
@@ -219,9 +234,10 @@ def train(
 
 def summary(record: dict) -> str:
     """An evaluation in a line."""
+    floor = f", the best possible {record['floor_mlm_loss_masked']:.3f}" if "floor_mlm_loss" in record else ""
     return (
         f"step {record['step']:>6}: held-out loss {record['held_out_mlm_loss_masked']:.3f} nats at [MASK] "
-        f"(word frequencies alone {record['unigram_mlm_loss_masked']:.3f}), "
+        f"(word frequencies alone {record['unigram_mlm_loss_masked']:.3f}{floor}), "
         f"accuracy {record['held_out_mlm_accuracy']:.1%}, next sentence {record['held_out_nsp_accuracy']:.1%} "
         f"({record['held_out_random_share']:.1%} are random)"
     )

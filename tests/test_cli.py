@@ -15,6 +15,8 @@ from safetensors.torch import load_file, save_file
 import bertmini
 from bertmini import BertConfig, cli
 from bertmini.checkpoint import replace_folder
+from bertmini.corpus import read_documents
+from bertmini.microworld import Grammar, stories
 
 TEXT = "\n\n".join(
     f"The {animal} {verb} over the {place}.\nThen the {animal} sleeps.\nThe {place} is quiet."
@@ -258,3 +260,26 @@ def test_a_full_disk_leaves_what_was_saved(corpus, tmp_path):
     assert len(list((out / "checkpoints").iterdir())) == 1
     subprocess.run([*command, "--resume"], check=True, capture_output=True)
     assert (out / "checkpoints/step-000004").is_dir()
+
+
+def test_stories_are_a_corpus(bertmini_, tmp_path):
+    code, out, _ = bertmini_("microworld", "--documents", 5, "--seed", 7)
+    (tmp_path / "corpus.txt").write_text(out, encoding="utf-8")
+    told = stories(Grammar.load(), 7)
+    assert code == 0 and list(read_documents(tmp_path / "corpus.txt")) == [next(told).texts() for _ in range(5)]
+
+
+def test_what_a_teacher_asks_of_a_grammar(bertmini_):
+    code, out, _ = bertmini_("microworld", "--check", "--documents", 20)
+    assert code == 0 and "phenomena     none is missing" in out and "unused slots  none" in out
+    code, out, _ = bertmini_("microworld", "--floor", "--documents", 20)
+    assert code == 0 and "sees its own sentence" in out and "best sentence-order accuracy" in out
+
+
+def test_a_bad_grammar_is_told_in_a_line(bertmini_, tmp_path):
+    bad = tmp_path / "bad.toml"
+    bad.write_text('[hidden]\nmood = ["a", "b"]\n[slots]\nface = { mood = { a = "x" } }\n', encoding="utf-8")
+    result = bertmini_("microworld", "--check", "--grammar", bad)
+    refused(result, "bad.toml, slots.face.mood: give one row to each of a, b")
+    assert len(result[2].splitlines()) == 1
+    refused(bertmini_("pretrain", "--corpus", bad, "--out", tmp_path / "run"), "slots.face.mood")

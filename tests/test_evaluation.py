@@ -9,7 +9,7 @@ from torch import nn
 
 from bertmini.batches import Batch
 from bertmini.corpus import Corpus
-from bertmini.evaluation import evaluate, unigram_nats
+from bertmini.evaluation import score, summarise, unigram_nats
 from bertmini.pretraining import PreTrainingOutput
 
 
@@ -37,7 +37,7 @@ def test_every_figure_by_hand():
         is_random=torch.tensor([0, 1]),
     )
     unigram = torch.arange(10.0)
-    figures = evaluate(Oracle(), [batch, batch], unigram, mask)
+    figures = summarise(score(Oracle(), [batch, batch], mask), unigram)
     half, ninth = math.log(2), math.log(18)
     assert figures == pytest.approx(
         {
@@ -60,7 +60,7 @@ def test_evaluation_switches_dropout_off_and_on_again():
     forward = model.forward
     model.forward = lambda *inputs: inside.append(model.training) or forward(*inputs)
     rows = torch.zeros(1, 2, dtype=torch.long)
-    evaluate(model, [Batch(rows + 4, rows, None, rows, rows, rows[0, :1])], torch.zeros(10), mask_id=4)
+    score(model, [Batch(rows + 4, rows, None, rows, rows, rows[0, :1])], mask_id=4)
     assert inside == [False] and model.training
 
 

@@ -1,0 +1,234 @@
+"""The microworld's grammar: hidden variables, slots and scenes, read from a file that a teacher can edit, and checked.
+
+A story has hidden variables, drawn once, and a chain of scenes. Every scene gives one sentence or two; a sentence is a
+template of its scene, and a slot of a template is filled by a phrase that depends on at most one hidden variable.
+`microworld.toml` beside this file is the world of the book, and shows every form a grammar can take.
+"""
+
+import math
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from bertmini.config import InputError
+from bertmini.tokenizer import Tokenizer
+from bertmini.wordpiece import SPECIAL_TOKENS
+
+WORLD = Path(__file__).with_name("microworld.toml")
+WINDOW = 4  # the most sentences an instance shows
+MAX_LENGTH = 64  # T: [CLS], [SEP], [SEP] and four whole sentences fit
+MOST_STATES = 10_000  # joint values of the hidden variables
+LONGEST_SENTENCE = (MAX_LENGTH - 3) // WINDOW  # tokens
+SLOT = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What a slot can be filled with: `table[value, phrase]` is the phrase's probability."""
+
+    phrases: tuple[str, ...]
+    table: np.ndarray  # (values, phrases); one row where nothing hidden counts
+    variable: str | None = None
+
+
+@dataclass(frozen=True)
+class State:
+    """A place in the chain of scenes: the first or the second sentence of a scene."""
+
+    scene: str
+    templates: tuple[str, ...]  # equally likely
+    next: dict[int, float]  # the following states; less than 1 in all where the story may end
+
+
+class Grammar:
+    """A toy language.
+
+    hidden: variable -> values, all equally likely. slots: name -> Slot. states: the chain, states[0] begins.
+    pieces: a word of several tokens -> its tokens. phenomena: name -> the words and {slots} that show it.
+    """
+
+    def __init__(self, source: dict, name: str):
+        self.name = name  # the file, for messages
+        self.text = ""  # what it holds
+        self.hidden: dict[str, list[str]] = source.get("hidden", {})
+        if math.prod(map(len, self.hidden.values())) > MOST_STATES:
+            sizes = " x ".join(str(len(values)) for values in self.hidden.values())
+            self.fail("hidden", f"{sizes} joint states are more than {MOST_STATES:,}; take a variable or values out")
+        self.slots = {key: Slot(tuple(v), np.eye(len(v)), key) for key, v in self.hidden.items()}
+        self.slots |= {key: self.slot(key, value) for key, value in source.get("slots", {}).items()}
+        self.pieces: dict[str, list[str]] = source.get("pieces", {})
+        self.phenomena: dict[str, list[str]] = source.get("phenomena", {})
+        self.states = self.chain(source.get("scenes", {}))
+        self.check()
+
+    @classmethod
+    def load(cls, path: Path | str = WORLD) -> "Grammar":
+        """Read a grammar file; InputError names file, key and what to do."""
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+            grammar = cls(tomllib.loads(text), path.name if path == WORLD else str(path))
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror}; give a grammar file, or none for the book's world") from None
+        except UnicodeDecodeError:
+            raise InputError(f"{path}: not UTF-8; save it as UTF-8") from None
+        except tomllib.TOMLDecodeError as error:
+            raise InputError(f"{path}: not TOML: {error}; mend that line") from None
+        grammar.text = text
+        return grammar
+
+    def fail(self, key: str, sentence: str) -> None:
+        raise InputError(f"{self.name}, {key}: {sentence}")
+
+    def slot(self, key: str, value: list | dict) -> Slot:
+        """A list of phrases, or {variable = {value = row}} with a row for each value of a hidden variable."""
+        where = f"slots.{key}"
+        if not isinstance(value, dict):
+            row = self.row(where, value)
+            return Slot(tuple(row), np.array([list(row.values())]))
+        if len(value) != 1 or (variable := next(iter(value))) not in self.hidden:
+            self.fail(
+                where, f"depends on {', '.join(value) or 'nothing'}; name exactly one of {', '.join(self.hidden)}"
+            )
+        if not isinstance(value[variable], dict) or set(value[variable]) != set(self.hidden[variable]):
+            self.fail(f"{where}.{variable}", f"give one row to each of {', '.join(self.hidden[variable])}")
+        rows = [self.row(f"{where}.{variable}.{v}", value[variable][v]) for v in self.hidden[variable]]
+        phrases = tuple(dict.fromkeys(chain.from_iterable(rows)))
+        return Slot(phrases, np.array([[row.get(phrase, 0.0) for phrase in phrases] for row in rows]), variable)
+
+    def row(self, where: str, value: str | list | dict) -> dict[str, float]:
+        """Phrase -> probability: one phrase, equally likely ones, or a table that sums to one."""
+        if isinstance(value, str):
+            value = [value]
+        if not value or not isinstance(value, list | dict):
+            self.fail(where, "no words; give at least one")
+        row = value if isinstance(value, dict) else {phrase: 1 / len(value) for phrase in value}
+        if not isinstance(value, dict) and len(row) < len(value):
+            self.fail(where, "a phrase occurs twice; write the probabilities out instead: {word = 0.5, other = 0.5}")
+        if not all(isinstance(p, int | float) and p > 0 for p in row.values()) or abs(sum(row.values()) - 1) > 1e-9:
+            self.fail(where, f"the probabilities sum to {sum(row.values()):.6g}; make them positive and their sum 1")
+        return row
+
+    def chain(self, scenes: dict) -> list[State]:
+        """The states of the chain: two a scene, the first sentence and the second one."""
+        names, states = list(scenes), []
+        if not scenes:
+            self.fail("scenes", "none; write at least one, [scenes.dawn], with its templates in `first`")
+        for number, (name, scene) in enumerate(scenes.items()):
+            where = f"scenes.{name}"
+            again, row = scene.get("again", 0.0), scene.get("next", {})
+            if not isinstance(again, int | float) or not 0 <= again <= 1:
+                self.fail(f"{where}.again", f"{again!r} is no probability; give a number from 0 to 1")
+            row = self.row(f"{where}.next", row) if row else {}
+            for later in row:
+                if later not in names[number + 1 :]:
+                    self.fail(f"{where}.next", f"{later!r} is no later scene of the file; a story only runs forward")
+            after = {2 * names.index(later): p for later, p in row.items()}
+            for key in ("first", "second"):
+                templates = scene.get(key, scene.get("first", []))
+                if not templates or not all(isinstance(template, str) and template.split() for template in templates):
+                    self.fail(f"{where}.{key}", "a template without words; give each at least a word and a full stop")
+                following = {2 * number + 1: again} if key == "first" and again else {}
+                rest = 1 - again if key == "first" else 1
+                states.append(
+                    State(name, tuple(templates), following | {q: p * rest for q, p in after.items() if p * rest})
+                )
+        return states
+
+    def check(self) -> None:
+        """Every template can be filled, tokenized and shown."""
+        for state, place in zip(self.states, self.places(), strict=True):
+            for template in state.templates:
+                for name in SLOT.findall(template):
+                    if name not in self.slots:
+                        self.fail(place, f"unknown slot {{{name}}} in {template!r}; add it to [slots]")
+                if template.split()[-1] != "." or template.count(".") > 1:
+                    self.fail(place, f"{template!r} must end with ' .', its only full stop")
+                longest = sum(max(len(ids) for ids in choices) for choices, _ in self.parts(template))
+                if longest > LONGEST_SENTENCE:
+                    self.fail(
+                        place, f"{template!r} can have {longest} tokens; at most {LONGEST_SENTENCE}, so shorten it"
+                    )
+        for name, words in self.phenomena.items():
+            for word in words:
+                known = word[1:-1] in self.slots if word.startswith("{") else word in self.words
+                if not known:
+                    self.fail(f"phenomena.{name}", f"{word} is neither a word nor a {{slot}} of the grammar")
+        if (least := min(self.lengths())) < WINDOW:
+            self.fail(
+                "scenes", f"a story can be {least} sentences long; {WINDOW} are needed, so add scenes to its path"
+            )
+
+    def places(self) -> list[str]:
+        """Where in the file each state's templates are."""
+        return [f"scenes.{state.scene}.{('first', 'second')[q % 2]}" for q, state in enumerate(self.states)]
+
+    def lengths(self) -> dict[int, float]:
+        """The probability of every length of a story, in sentences."""
+        lengths: dict[int, float] = {}
+        for length, row in enumerate(self.reach, 1):
+            ends = row @ (1 - self.transitions.sum(1))
+            if ends > 1e-12:
+                lengths[length] = float(ends)
+        return lengths
+
+    @cached_property
+    def transitions(self) -> np.ndarray:
+        """(Q, Q): the probability that a state is followed by another."""
+        table = np.zeros((len(self.states),) * 2)
+        for q, state in enumerate(self.states):
+            table[q, list(state.next)] = list(state.next.values())
+        return table
+
+    @cached_property
+    def reach(self) -> np.ndarray:
+        """(longest story, Q): the probability that sentence s of a story is in state q."""
+        rows = [np.eye(len(self.states))[0]]
+        while (row := rows[-1] @ self.transitions).any():
+            rows.append(row)
+        return np.array(rows)
+
+    @cached_property
+    def words(self) -> list[str]:
+        """Every word of the language, in the order of the alphabet."""
+        texts = chain(
+            (SLOT.sub(" ", template) for state in self.states for template in state.templates),
+            *(slot.phrases for slot in self.slots.values()),
+        )
+        return sorted(set(chain.from_iterable(text.split() for text in texts)))
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """A standard BERT vocabulary: the special tokens, the words that are whole, the pieces of the others."""
+        tokens = {piece for word in self.words for piece in self.pieces.get(word, [word])}
+        tokenizer = Tokenizer([*SPECIAL_TOKENS, *sorted(tokens, key=lambda token: (token.startswith("##"), token))])
+        for word, ids in zip(self.words, tokenizer.ids(self.words), strict=True):
+            pieces, wanted = [tokenizer.tokens[i] for i in ids], self.pieces.get(word, [word])
+            if pieces != wanted:
+                self.fail("pieces", f"{word!r} is read as {' '.join(pieces)}, not {' '.join(wanted)}; change a word")
+        return tokenizer
+
+    @cached_property
+    def split_tokens(self) -> set[str]:
+        """The tokens of words that are split."""
+        return set(chain.from_iterable(self.pieces.values()))
+
+    def parts(self, template: str) -> list[tuple[list[Sequence[int]], str | None]]:
+        """A template as a list of (choices, slot): the token ids of each phrase that can stand there."""
+        parts = []
+        for word in template.split():
+            name = word[1:-1] if SLOT.fullmatch(word) else None
+            if name is None and "{" in word:
+                raise InputError(f"{self.name}: {word!r} in {template!r}; set spaces around a slot")
+            parts.append((self.phrase_ids[name] if name else self.tokenizer.ids([word]), name))
+        return parts
+
+    @cached_property
+    def phrase_ids(self) -> dict[str, list[list[int]]]:
+        return {name: self.tokenizer.ids(slot.phrases) for name, slot in self.slots.items()}

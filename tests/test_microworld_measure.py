@@ -1,0 +1,175 @@
+"""The players that a model is compared with, and a model that is pretrained beside them."""
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from bertmini.config import InputError
+from bertmini.corpus import Corpus
+from bertmini.microworld import Floor, Grammar, generate, prepare_world
+from bertmini.microworld.measure import (
+    check_lines,
+    floor_lines,
+    from_the_left,
+    mean,
+    measure,
+    report,
+    sample,
+    sentences,
+)
+from bertmini.run import begin, resume, world_floor
+from bertmini.train import Options, train
+
+GRAMMAR = """
+[hidden]
+name = ["mara", "otto"]
+mood = ["good", "bad"]
+[slots]
+face = { mood = { good = { grin = 0.8, scowl = 0.2 }, bad = { scowl = 0.8, grin = 0.2 } } }
+food = ["tea", "milk", "boathouse"]
+[scenes.dawn]
+again = 0.5
+next = { work = 1 }
+first = ["at dawn {name} wakes up with a {face} ."]
+[scenes.work]
+again = 0.5
+next = { walk = 1 }
+first = ["{name} makes {food} ."]
+second = ["{food} for all , says {name} ."]
+[scenes.walk]
+again = 0.5
+next = { dusk = 1 }
+first = ["{name} walks with a {face} ."]
+[scenes.dusk]
+first = ["at dusk {name} has {food} ."]
+[pieces]
+boathouse = ["boat", "##house"]
+[phenomena]
+mood = ["{face}"]
+order = ["dawn", "dusk"]
+"""
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    file = tmp_path_factory.mktemp("grammar") / "small.toml"
+    file.write_text(GRAMMAR, encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def world(path):
+    return Grammar.load(path)
+
+
+@pytest.fixture(scope="module")
+def game(world):
+    batches = sample(world, 300, seed=3)
+    return Floor(world), batches, measure(Floor(world), batches)
+
+
+def test_sentences_and_their_places_in_the_window():
+    stop, separator = 9, 3
+    true = np.array([2, 5, 9, 6, 7, 9, separator, 5, 9, separator])
+    segments = np.array([0, 0, 0, 0, 0, 0, 0, 1, 1, 1])
+    assert sentences(true, segments, stop) == [(slice(1, 3), 0, 2), (slice(3, 6), 1, 1), (slice(7, 9), 2, 0)]
+
+
+def test_who_sees_less_knows_less(game):
+    floor, batches, players = game
+    count = sum(int((batch.labels != -100).sum()) for batch in batches)
+    assert len(players.floor) == len(players.own_sentence) == count
+    assert players.floor.mean() < players.own_sentence.mean() < math.log(len(floor.tokenizer))
+    assert players.floor[players.masked].mean() < from_the_left(floor, batches)[players.masked].mean()
+    assert players.next_sentence.min() >= 0.5 and players.next_sentence.mean() < 1
+
+
+def test_phenomena_are_found_by_slot_by_word_and_by_piece(game):
+    floor, batches, players = game
+    labels = np.concatenate([batch.labels[batch.labels != -100].numpy() for batch in batches])
+    tokens = [floor.tokenizer.tokens[i] for i in labels]
+    for name, words in {"mood": {"grin", "scowl"}, "order": {"dawn", "dusk"}, "piece": {"boat", "##house"}}.items():
+        assert players.phenomena[name].tolist() == [token in words for token in tokens], name
+
+
+def test_dawn_and_dusk_are_known_from_their_sentence(game):
+    _, _, players = game
+    shown = players.phenomena["order"] & players.masked
+    assert players.own_sentence[shown].mean() < 0.05
+
+
+def test_the_mean_of_groups_has_the_error_of_the_groups():
+    values, groups = np.array([1.0, 1.0, 3.0, 3.0]), np.array([0, 0, 1, 1])
+    assert mean(values, groups) == (2.0, pytest.approx(math.sqrt(8) / 4))
+    assert mean(values, np.arange(4))[1] == pytest.approx(1 / 2)
+
+
+def test_a_report_sets_the_model_beside_the_players(game):
+    _, _, players = game
+    figures = report(players, players.floor + 1, players.floor + 2)
+    assert figures["floor_mlm_loss_masked"] == pytest.approx(players.floor[players.masked].mean())
+    mood = figures["phenomena"]["mood"]
+    assert mood["model"] - mood["floor"] == pytest.approx(1) and mood["unigram"] - mood["floor"] == pytest.approx(2)
+    assert 0 < figures["floor_standard_error"] < 0.2 and 0.5 < figures["best_order_accuracy"] <= 1
+
+
+def test_the_lines_for_a_teacher(world):
+    told = "\n".join(check_lines(world, 20, 0))
+    assert "4 joint states of name, mood" in told and "4 to 7 sentences" in told
+    assert "missing: sense, town, fact, agreement, pronoun" in told and "unused slots  none" in told
+    told = "\n".join(floor_lines(world, 20, 0))
+    assert "20 instances" in told and "best next-sentence accuracy" in told
+
+
+def test_no_held_out_story_is_trained_on(world, tmp_path, monkeypatch):
+    """Of a world this small, stories would repeat at once."""
+    monkeypatch.setattr(generate, "HELD_OUT_STORIES", 5)
+    prepare_world(world, 200, 0, tmp_path)
+    train_, held_out = (Corpus.open(tmp_path / name) for name in ("train", "held_out"))
+    told = [
+        {tuple(part.between(a, b).tolist()) for a, b in zip(part.documents[:-1], part.documents[1:], strict=True)}
+        for part in (train_, held_out)
+    ]
+    assert len(train_.documents) == 201 and len(held_out.documents) == 6 and not told[0] & told[1]
+
+
+def test_pretraining_in_a_world(path, tmp_path, monkeypatch):
+    monkeypatch.setattr(generate, "HELD_OUT_STORIES", 40)
+    wanted = Options(corpus=str(path), steps=6, batch_size=4, device="cpu")
+    config, options = begin(tmp_path / "run", wanted)
+    assert (options.max_length, options.vocab_size) == (64, config.vocab_size) and config.hidden_dropout_prob == 0
+    whole = train(tmp_path / "run", config, options, floor=world_floor(tmp_path / "run"))
+    lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert whole == 6 and lines[-1]["step"] == 6
+    for key in ("floor_mlm_loss", "floor_mlm_loss_masked", "own_sentence_mlm_loss_masked", "best_nsp_accuracy"):
+        assert len({line[key] for line in lines if "held_out_mlm_loss" in line}) == 1
+    last = lines[-1]
+    assert last["floor_mlm_loss_masked"] < last["own_sentence_mlm_loss_masked"] < last["held_out_mlm_loss_masked"]
+    assert set(last["phenomena"]) == {"mood", "order", "piece"}
+    assert set(last["phenomena"]["mood"]) == {"positions", "model", "floor", "own_sentence", "unigram"}
+
+    begin(tmp_path / "again", wanted)  # the same run, interrupted and resumed
+    for stop in (2, None):
+        config, options = resume(tmp_path / "again", {})
+        train(tmp_path / "again", config, options, stop_after=stop, floor=world_floor(tmp_path / "again"))
+    one, other = (torch.load(tmp_path / name / "checkpoints/step-000006/training.pt") for name in ("run", "again"))
+    assert all(torch.equal(one["model"][name], other["model"][name]) for name in one["model"])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"vocab_size": 4000}, "--vocab-size 4000: a microworld brings its own words"),
+        ({"held_out": "text.txt"}, "--held-out text.txt"),
+        ({"max_length": 32}, "--max-length is 32"),
+        ({"corpus": "nothere.toml"}, "nothere.toml"),
+    ],
+)
+def test_what_a_world_cannot_be_given(path, tmp_path, change, words):
+    with pytest.raises(InputError, match=words):
+        begin(tmp_path / "run", dataclasses.replace(Options(corpus=str(path), device="cpu"), **change))
+    assert not (tmp_path / "run").exists()
