@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from bertmini.config import InputError
 from bertmini.corpus import write_corpus
 from bertmini.microworld import Floor, Grammar, stories, window_pairs
 from bertmini.microworld.generate import Teller
@@ -561,3 +562,12 @@ def test_who_sees_what_is_to_the_left_is_exact(world, floor, tables):
             expected = -np.log(begins(first, second[:t]) / begins(first, second[: t - 1]))
             found = floor.left_nats(instance.token_ids(world), instance.segment_ids(), len(first) + 1 + t)
             assert found == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("text", ["otto otto otto .", "sleeps sleeps ."])
+def test_a_text_that_no_story_holds_is_told(floor, world, text):
+    ids = world.tokenizer.ids([text])[0]
+    shown = [world.tokenizer.cls_id, *ids, world.tokenizer.sep_id, *ids, world.tokenizer.sep_id]
+    segment_ids = [0] * (len(ids) + 2) + [1] * (len(ids) + 1)
+    with pytest.raises(InputError, match="no part of a story"):
+        floor.best_prediction(shown, segment_ids, [])

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bertmini.config import InputError
 from bertmini.microworld.grammar import WINDOW, Grammar
 
 # The likelihood of a sentence for every state that could have told it: (values of variable 1, of variable 2, ...), with
@@ -167,6 +168,8 @@ class Floor:
                 share = 1 / WINDOW / 2  # the coins for the two numbers of sentences, the coin for the label
                 follows.append(share * self.part(one + two))
                 random.append(share * self.part(one, after=len(two)) * self.part(two, before=len(one)))
+        if not follows or not sum(follows) + sum(random) > 0:
+            raise InputError("these segments are no part of a story, or of two: the grammar cannot have told them")
         return torch.stack([sum(follows), sum(random)])
 
     # --- predictions

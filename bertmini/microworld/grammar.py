@@ -26,6 +26,14 @@ MAX_LENGTH = 64  # T: [CLS], [SEP], [SEP] and four whole sentences fit
 MOST_STATES = 10_000  # joint values of the hidden variables
 LONGEST_SENTENCE = (MAX_LENGTH - 3) // WINDOW  # tokens
 SLOT = re.compile(r"\{(\w+)\}")
+PHRASE = re.compile(r"[a-z,]+( [a-z,]+)*")
+KEYS = {"hidden", "slots", "scenes", "pieces", "phenomena"}
+SCENE_KEYS = {"again", "next", "first", "second"}
+
+
+def phrases(values: object) -> bool:
+    """Whether these are phrases, at least one."""
+    return isinstance(values, list) and bool(values) and all(isinstance(v, str) and PHRASE.fullmatch(v) for v in values)
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,15 @@ class Grammar:
     def __init__(self, source: dict, name: str):
         self.name = name  # the file, for messages
         self.text = ""  # what it holds
+        for key in KEYS:
+            if not isinstance(source.get(key, {}), dict):
+                self.fail(key, f"{source[key]!r} is no table; write [{key}] and its entries under it")
+        if unknown := set(source) - KEYS:
+            self.fail(min(unknown), f"unknown; the sections are {', '.join(sorted(KEYS))}")
         self.hidden: dict[str, list[str]] = source.get("hidden", {})
+        for key, values in self.hidden.items():
+            if not phrases(values) or len(set(values)) < len(values):
+                self.fail(f"hidden.{key}", "give a list of different values, each of words in small letters")
         if math.prod(map(len, self.hidden.values())) > MOST_STATES:
             sizes = " x ".join(str(len(values)) for values in self.hidden.values())
             self.fail("hidden", f"{sizes} joint states are more than {MOST_STATES:,}; take a variable or values out")
@@ -64,6 +80,10 @@ class Grammar:
         self.slots |= {key: self.slot(key, value) for key, value in source.get("slots", {}).items()}
         self.pieces: dict[str, list[str]] = source.get("pieces", {})
         self.phenomena: dict[str, list[str]] = source.get("phenomena", {})
+        for section in ("pieces", "phenomena"):
+            for key, words in getattr(self, section).items():
+                if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+                    self.fail(f"{section}.{key}", "give a list of strings")
         self.states = self.chain(source.get("scenes", {}))
         self.check()
 
@@ -87,9 +107,11 @@ class Grammar:
         raise InputError(f"{self.name}, {key}: {sentence}")
 
     def slot(self, key: str, value: list | dict) -> Slot:
-        """A list of phrases, or {variable = {value = row}} with a row for each value of a hidden variable."""
+        """One row, or {variable = {value = row}} with a row for each value of a hidden variable."""
         where = f"slots.{key}"
-        if not isinstance(value, dict):
+        if key in self.hidden:
+            self.fail(where, "a hidden variable has this name; take another")
+        if not isinstance(value, dict) or (value and all(isinstance(p, int | float) for p in value.values())):
             row = self.row(where, value)
             return Slot(tuple(row), np.array([list(row.values())]))
         if len(value) != 1 or (variable := next(iter(value))) not in self.hidden:
@@ -108,10 +130,14 @@ class Grammar:
             value = [value]
         if not value or not isinstance(value, list | dict):
             self.fail(where, "no words; give at least one")
+        if not phrases(list(value)):
+            self.fail(where, "a phrase must be words of small letters and commas, with single spaces between them")
         row = value if isinstance(value, dict) else {phrase: 1 / len(value) for phrase in value}
         if not isinstance(value, dict) and len(row) < len(value):
             self.fail(where, "a phrase occurs twice; write the probabilities out instead: {word = 0.5, other = 0.5}")
-        if not all(isinstance(p, int | float) and p > 0 for p in row.values()) or abs(sum(row.values()) - 1) > 1e-9:
+        if not all(isinstance(p, int | float) and p > 0 for p in row.values()):
+            self.fail(where, "a probability is no number above 0; mend it, or leave its phrase out")
+        if abs(sum(row.values()) - 1) > 1e-9:
             self.fail(where, f"the probabilities sum to {sum(row.values()):.6g}; make them positive and their sum 1")
         return row
 
@@ -122,8 +148,10 @@ class Grammar:
             self.fail("scenes", "none; write at least one, [scenes.dawn], with its templates in `first`")
         for number, (name, scene) in enumerate(scenes.items()):
             where = f"scenes.{name}"
+            if not isinstance(scene, dict) or set(scene) - SCENE_KEYS:
+                self.fail(where, f"write a table with {', '.join(sorted(SCENE_KEYS))}, and nothing else, in it")
             again, row = scene.get("again", 0.0), scene.get("next", {})
-            if not isinstance(again, int | float) or not 0 <= again <= 1:
+            if type(again) not in (int, float) or not 0 <= again <= 1:
                 self.fail(f"{where}.again", f"{again!r} is no probability; give a number from 0 to 1")
             row = self.row(f"{where}.next", row) if row else {}
             for later in row:
@@ -143,18 +171,23 @@ class Grammar:
 
     def check(self) -> None:
         """Every template can be filled, tokenized and shown."""
-        for state, place in zip(self.states, self.places(), strict=True):
-            for template in state.templates:
-                for name in SLOT.findall(template):
-                    if name not in self.slots:
-                        self.fail(place, f"unknown slot {{{name}}} in {template!r}; add it to [slots]")
-                if template.split()[-1] != "." or template.count(".") > 1:
-                    self.fail(place, f"{template!r} must end with ' .', its only full stop")
-                longest = sum(max(len(ids) for ids in choices) for choices, _ in self.parts(template))
-                if longest > LONGEST_SENTENCE:
+        told = [(t, p) for state, p in zip(self.states, self.places(), strict=True) for t in state.templates]
+        for template, place in told:
+            for name in SLOT.findall(template):
+                if name not in self.slots:
+                    self.fail(place, f"unknown slot {{{name}}} in {template!r}; add it to [slots]")
+            words, stop = template.split()[:-1], template.split()[-1]
+            if not words or stop != "." or template.count(".") > 1:
+                self.fail(place, f"{template!r} must be words and end with ' .', its only full stop")
+            for word in words:
+                if not SLOT.fullmatch(word) and not PHRASE.fullmatch(word):
                     self.fail(
-                        place, f"{template!r} can have {longest} tokens; at most {LONGEST_SENTENCE}, so shorten it"
+                        place, f"{word!r} in {template!r} is no word; use small letters, with spaces around a slot"
                     )
+        for template, place in told:  # this needs the tokenizer, which needs all words
+            longest = sum(max(len(ids) for ids in choices) for choices, _ in self.parts(template))
+            if longest > LONGEST_SENTENCE:
+                self.fail(place, f"{template!r} can have {longest} tokens; at most {LONGEST_SENTENCE}, so shorten it")
         for name, words in self.phenomena.items():
             for word in words:
                 known = word[1:-1] in self.slots if word.startswith("{") else word in self.words
@@ -197,10 +230,9 @@ class Grammar:
     @cached_property
     def words(self) -> list[str]:
         """Every word of the language, in the order of the alphabet."""
-        texts = chain(
-            (SLOT.sub(" ", template) for state in self.states for template in state.templates),
-            *(slot.phrases for slot in self.slots.values()),
-        )
+        templates = [template for state in self.states for template in state.templates]
+        used = set(chain.from_iterable(SLOT.findall(template) for template in templates))
+        texts = chain((SLOT.sub(" ", t) for t in templates), *(self.slots[name].phrases for name in sorted(used)))
         return sorted(set(chain.from_iterable(text.split() for text in texts)))
 
     @cached_property
@@ -224,8 +256,6 @@ class Grammar:
         parts = []
         for word in template.split():
             name = word[1:-1] if SLOT.fullmatch(word) else None
-            if name is None and "{" in word:
-                raise InputError(f"{self.name}: {word!r} in {template!r}; set spaces around a slot")
             parts.append((self.phrase_ids[name] if name else self.tokenizer.ids([word]), name))
         return parts
 
