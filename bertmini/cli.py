@@ -91,7 +91,8 @@ def pretrain(
         print(f"Stopped at step {step} of {options.steps}; all is saved.")
         print(f'Go on with: {program()} pretrain --out "{out}" --resume')
     else:
-        print(f'Done. Try: {program()} fill-mask --model "{out / "model"}" "the [MASK] is used to store the value."')
+        text = "the [MASK] is used to store the value." if options.corpus == "manual" else "a text with a [MASK]"
+        print(f'Done. Try: {program()} fill-mask --model "{out / "model"}" "{text}"')
 
 
 def program() -> str:
@@ -163,6 +164,8 @@ def microworld(
     check: Annotated[bool, Option("--check", help="Print what to know when you edit a grammar.")] = False,
 ) -> None:
     """Tell stories of the toy language whose best possible loss is known; a line a sentence, an empty line a story."""
+    if floor and check:
+        raise InputError("--floor and --check: ask for one at a time")
     world = Grammar.load(grammar) if grammar else Grammar.load()
     if floor or check:
         for line in check_lines(world, documents, seed) if check else floor_lines(world, documents, seed):

@@ -29,7 +29,7 @@ NOT_FILES = ("manual", "microworld", None)
 # The largest rate, where none is given: the original's for its two sizes, tried for tiny, between the two for the rest.
 RATES = {"tiny": 3e-3, "mini": 1e-3, "small": 5e-4, "medium": 3e-4, "base": 1e-4, "large": 1e-4}
 
-# Where none is given, by kind of corpus; the rates were tried with them.
+# Where none is given, by kind of corpus. The rates were tried on text; the world's steps are a guess.
 TEXT = {"vocab_size": 4000, "steps": 2600, "max_length": 128}
 MOST_STORIES = 50_000  # of a microworld; each gives another window, with other masks, in each epoch
 WORLD = {"steps": 6000, "max_length": MAX_LENGTH}

@@ -283,3 +283,17 @@ def test_a_bad_grammar_is_told_in_a_line(bertmini_, tmp_path):
     refused(result, "bad.toml, slots.face.mood: give one row to each of a, b")
     assert len(result[2].splitlines()) == 1
     refused(bertmini_("pretrain", "--corpus", bad, "--out", tmp_path / "run"), "slots.face.mood")
+
+
+def test_measuring_needs_stories_and_one_question(bertmini_):
+    refused(bertmini_("microworld", "--floor", "--documents", 1), "--documents 10 or more")
+    refused(bertmini_("microworld", "--floor", "--check"), "one at a time")
+
+
+def test_a_reader_who_has_enough_is_no_error():
+    command = [sys.executable, "-m", "bertmini", "microworld", "--documents", "20000"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline().endswith(".\n")
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.wait()

@@ -258,11 +258,11 @@ class Floor:
         evidence = self.evidence(true_ids, ())
         segment = self.segments(segment_ids)[segment_ids[position]]
         first = () if segment.start == 1 else (evidence[self.segments(segment_ids)[0]],)
-        with_it = self.prefix(*first, evidence[segment.start : position + 1])
-        without = self.prefix(*first, evidence[segment.start : position]) if position > segment.start else None
-        if without is None:  # the first token of a segment: what is known is that the one before it is complete
-            return -np.log(with_it / (self.complete(first[0]) if first else 1.0))
-        return -np.log(with_it / without)
+        if position > segment.start:
+            known = self.prefix(*first, evidence[segment.start : position])
+        else:  # the first token of a segment: the one before it is complete
+            known = self.complete(*first) if first else 1.0
+        return -np.log(self.prefix(*first, evidence[segment.start : position + 1]) / known)
 
     def complete(self, first: Tensor) -> float:
         """P(the first segment is these tokens)."""

@@ -130,8 +130,8 @@ class Grammar:
             value = [value]
         if not value or not isinstance(value, list | dict):
             self.fail(where, "no words; give at least one")
-        if not phrases(list(value)):
-            self.fail(where, "a phrase must be words of small letters and commas, with single spaces between them")
+        if not all(isinstance(phrase, str) for phrase in value):
+            self.fail(where, "a phrase must be words in quotes, with single spaces between them")
         row = value if isinstance(value, dict) else {phrase: 1 / len(value) for phrase in value}
         if not isinstance(value, dict) and len(row) < len(value):
             self.fail(where, "a phrase occurs twice; write the probabilities out instead: {word = 0.5, other = 0.5}")
@@ -171,6 +171,9 @@ class Grammar:
 
     def check(self) -> None:
         """Every template can be filled, tokenized and shown."""
+        for name, slot in self.slots.items():
+            if not phrases(list(slot.phrases)):
+                self.fail(f"slots.{name}", "a phrase must be words of small letters and commas, single spaces between")
         told = [(t, p) for state, p in zip(self.states, self.places(), strict=True) for t in state.templates]
         for template, place in told:
             for name in SLOT.findall(template):
@@ -245,11 +248,6 @@ class Grammar:
             if pieces != wanted:
                 self.fail("pieces", f"{word!r} is read as {' '.join(pieces)}, not {' '.join(wanted)}; change a word")
         return tokenizer
-
-    @cached_property
-    def split_tokens(self) -> set[str]:
-        """The tokens of words that are split."""
-        return set(chain.from_iterable(self.pieces.values()))
 
     def parts(self, template: str) -> list[tuple[list[Sequence[int]], str | None]]:
         """A template as a list of (choices, slot): the token ids of each phrase that can stand there."""

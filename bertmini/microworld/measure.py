@@ -11,11 +11,14 @@ from typing import NamedTuple
 import numpy as np
 
 from bertmini.batches import Batch
+from bertmini.config import InputError
 from bertmini.corpus import write_corpus
 from bertmini.evaluation import held_out_batches
 from bertmini.microworld.floor import Floor
 from bertmini.microworld.generate import stories, window_pairs
 from bertmini.microworld.grammar import LONGEST_SENTENCE, MAX_LENGTH, MOST_STATES, SLOT, Grammar
+
+FEWEST = 10  # stories to measure on
 
 
 class Players(NamedTuple):
@@ -45,17 +48,17 @@ def rows(batches: list[Batch]) -> Iterator[tuple[np.ndarray, ...]]:
             yield *(part.numpy() for part in parts), int(batch.is_random[b])
 
 
-def sentences(true_ids: np.ndarray, segment_ids: np.ndarray, stop: int) -> list[tuple[slice, int, int]]:
+def sentences(true_ids: np.ndarray, stop: int, separator: int) -> list[tuple[slice, int, int]]:
     """The sentences of an instance: where each stands, and how many of its window come before and after."""
     ends = np.flatnonzero(true_ids == stop)
-    starts = [e + (2 if segment_ids[min(e + 2, len(segment_ids) - 1)] != segment_ids[e] else 1) for e in ends[:-1]]
+    starts = [e + (2 if true_ids[e + 1] == separator else 1) for e in ends[:-1]]
     return [(slice(s, e + 1), k, len(ends) - 1 - k) for k, (s, e) in enumerate(zip([1, *starts], ends, strict=True))]
 
 
 def measure(floor: Floor, batches: list[Batch]) -> Players:
     """Let the players play."""
     tokenizer, phenomena = floor.tokenizer, floor.grammar.phenomena
-    best, own, masked, number, shows, answers, orders = [], [], [], [], [], [], []
+    best, own, masked, number, shows, pieces, answers, orders = [], [], [], [], [], [], [], []
     for instance, (shown, segment_ids, positions, labels, is_random) in enumerate(rows(batches)):
         prediction = floor.best_prediction(shown, segment_ids, positions)
         best += (-prediction.probabilities[range(len(labels)), labels].log()).tolist()
@@ -67,8 +70,10 @@ def measure(floor: Floor, batches: list[Batch]) -> Players:
 
         true_ids = shown.copy()
         true_ids[positions] = labels
+        continues = [tokenizer.tokens[i].startswith("##") for i in true_ids]
+        pieces += [continues[t] or continues[t + 1] for t in positions]
         evidence = floor.evidence(shown, positions)
-        for place, before, after in sentences(true_ids, segment_ids, tokenizer.vocab["."]):
+        for place, before, after in sentences(true_ids, tokenizer.vocab["."], tokenizer.sep_id):
             inside = [t for t in positions if place.start <= t < place.stop]
             if inside:
                 posterior = floor.own_sentence(evidence[place], before, after)
@@ -81,7 +86,7 @@ def measure(floor: Floor, batches: list[Batch]) -> Players:
         np.array(masked),
         np.array(number),
         {name: np.array([is_one_of(words, *what) for what in shows]) for name, words in phenomena.items()}
-        | {"piece": np.array([token in floor.grammar.split_tokens for _, token in shows])},
+        | {"piece": np.array(pieces)},
         np.array(answers),
         np.array(orders),
     )
@@ -99,6 +104,8 @@ def from_the_left(floor: Floor, batches: list[Batch]) -> np.ndarray:
 
 def sample(grammar: Grammar, count: int, seed: int) -> list[Batch]:
     """Instances of fresh stories, corrupted as in pretraining, for measuring without a run."""
+    if count < FEWEST:
+        raise InputError(f"{count} stories are too few to measure on: give --documents {FEWEST} or more")
     with tempfile.TemporaryDirectory() as directory:
         told = (story.texts() for story in islice(stories(grammar, seed), count))
         corpus = write_corpus(told, grammar.tokenizer, Path(directory))
