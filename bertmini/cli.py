@@ -56,13 +56,17 @@ def pretrain(
     steps: Annotated[
         int | None, Option(help=f"Optimizer steps; {TEXT['steps']} for text, {WORLD['steps']} for the microworld.")
     ] = None,
-    batch_size: Annotated[int, Option(help="Pairs of segments a step.")] = Options.batch_size,
+    batch_size: Annotated[
+        int | None,
+        Option(help=f"Pairs of segments a step; {TEXT['batch_size']}, in the microworld {WORLD['batch_size']}."),
+    ] = None,
     max_length: Annotated[
         int | None,
         Option(help="Tokens a sequence; 128, and half of the steps read a quarter; 64 in the microworld."),
     ] = None,
     learning_rate: Annotated[
-        float | None, Option(help="The largest rate, after the warm-up. By preset: 0.003 for tiny, 0.0001 for base.")
+        float | None,
+        Option(help="The largest rate, after the warm-up. By preset: 0.003 for tiny (microworld: 0.001) to 0.0001."),
     ] = None,
     seed: Annotated[int, Option(help="Fixes weights, pairs, masks and order.")] = Options.seed,
     device: Annotated[str, Option(help="auto, cpu, cuda or mps.")] = Options.device,

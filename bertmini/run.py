@@ -29,10 +29,13 @@ NOT_FILES = ("manual", "microworld", None)
 # The largest rate, where none is given: the original's for its two sizes, tried for tiny, between the two for the rest.
 RATES = {"tiny": 3e-3, "mini": 1e-3, "small": 5e-4, "medium": 3e-4, "base": 1e-4, "large": 1e-4}
 
-# Where none is given, by kind of corpus. The rates were tried on text; the world's steps are a guess.
-TEXT = {"vocab_size": 4000, "steps": 2600, "max_length": 128}
+# Where none is given, by kind of corpus: all of it tried with tiny.
+TEXT = {"vocab_size": 4000, "steps": 2600, "batch_size": 32, "max_length": 128}
+WORLD = {"steps": 13_000, "batch_size": 16, "max_length": MAX_LENGTH}
+WORLD_RATES = RATES | {"tiny": 1e-3, "mini": 6e-4}  # batches are small and words few: more of it unlearns
+# A world's stories do not run out, so there is nothing to overfit; and larger first weights shorten the first plateau.
+WORLD_MODEL = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "initializer_range": 0.06}
 MOST_STORIES = 50_000  # of a microworld; each gives another window, with other masks, in each epoch
-WORLD = {"steps": 6000, "max_length": MAX_LENGTH}
 
 
 def begin(out: Path, options: Options) -> tuple[BertConfig, Options]:
@@ -47,12 +50,12 @@ def begin(out: Path, options: Options) -> tuple[BertConfig, Options]:
     missing = {key: value for key, value in defaults.items() if getattr(options, key) is None}
     options = dataclasses.replace(options, **missing)
     config = BertConfig.preset(options.preset, vocab_size=options.vocab_size)
-    if world:  # its stories do not run out, so there is nothing to overfit
-        config = dataclasses.replace(config, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    if world:
+        config = dataclasses.replace(config, **WORLD_MODEL)
         if options.max_length < MAX_LENGTH:
             raise InputError(f"--max-length is {options.max_length}: the microworld's sentences need {MAX_LENGTH}")
     if options.learning_rate is None:
-        options = dataclasses.replace(options, learning_rate=RATES[options.preset])
+        options = dataclasses.replace(options, learning_rate=(WORLD_RATES if world else RATES)[options.preset])
     for key in ("steps", "batch_size", "learning_rate"):
         if getattr(options, key) <= 0:
             raise InputError(f"--{key.replace('_', '-')} is {getattr(options, key)}: it must be more than 0")

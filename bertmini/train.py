@@ -42,7 +42,7 @@ class Options:
     preset: str = "tiny"
     vocab_size: int | None = None  # None, here and below: by corpus
     steps: int | None = None
-    batch_size: int = 32
+    batch_size: int | None = None
     max_length: int | None = None
     seed: int = 0
     learning_rate: float | None = None  # None: by preset

@@ -304,3 +304,11 @@ def test_a_recorded_run_is_drawn_as_it_is(figures):
     left, right = figures.run_curve({"metrics": [line | {"step": 0}, {"step": 1}, line | {"step": 2}]}).axes
     assert left.lines[0].get_xydata().tolist() == [[0, 5], [2, 5]] and set(left.lines[1].get_ydata()) == {6}
     assert right.lines[0].get_xydata().tolist() == [[0, 75], [2, 75]] and set(right.lines[1].get_ydata()) == {50}
+    floor = {"floor": 0.6, "own_sentence": 0.8}
+    line |= {f"{key}_mlm_loss_masked": value for key, value in floor.items()}
+    line |= {f"{key}_standard_error": 0.01 for key in floor} | {"best_nsp_accuracy": 0.95}
+    left, right = figures.run_curve({"metrics": [line | {"step": 0}, line | {"step": 2}]}).axes
+    assert [set(drawn.get_ydata()) for drawn in left.lines[1:]] == [{6}, {0.8}, {0.6}]
+    bands = [(band.get_y(), band.get_height()) for band in left.patches]
+    assert bands == [(pytest.approx(0.78), pytest.approx(0.04)), (pytest.approx(0.58), pytest.approx(0.04))]
+    assert set(right.lines[2].get_ydata()) == {95}

@@ -18,6 +18,7 @@ from bertmini.corpus import write_corpus
 from bertmini.microworld import Floor, Grammar, stories, window_pairs
 from bertmini.microworld.generate import Teller
 from bertmini.microworld.grammar import MAX_LENGTH
+from bertmini.microworld.left import FloorFromTheLeft
 from bertmini.mlm import corrupt
 
 ROOM = MAX_LENGTH - 3  # [CLS], [SEP], [SEP]
@@ -537,9 +538,10 @@ def test_the_order_of_two_sentences_is_exact(world, floor, tables):
     assert unsure >= 5
 
 
-def test_who_sees_what_is_to_the_left_is_exact(world, floor, tables):
+def test_who_sees_what_is_to_the_left_is_exact(world, tables):
     """-log p(token | all before it), from the probabilities of everything that begins so."""
     rng = np.random.default_rng(6)
+    player = FloorFromTheLeft(world)
 
     def begins(first: np.ndarray, second: np.ndarray | None) -> float:
         total = 0.0
@@ -556,11 +558,11 @@ def test_who_sees_what_is_to_the_left_is_exact(world, floor, tables):
         first, second = instance.first, instance.second
         for t in range(1, len(first) + 1):
             expected = -np.log(begins(first[:t], None) / begins(first[: t - 1], None))
-            found = floor.left_nats(instance.token_ids(world), instance.segment_ids(), t)
+            found = player.left_nats(instance.token_ids(world), instance.segment_ids(), t)
             assert found == pytest.approx(expected, rel=1e-9, abs=1e-9)
         for t in range(1, len(second) + 1):
             expected = -np.log(begins(first, second[:t]) / begins(first, second[: t - 1]))
-            found = floor.left_nats(instance.token_ids(world), instance.segment_ids(), len(first) + 1 + t)
+            found = player.left_nats(instance.token_ids(world), instance.segment_ids(), len(first) + 1 + t)
             assert found == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 

@@ -11,6 +11,7 @@ import torch
 from bertmini.config import InputError
 from bertmini.corpus import Corpus
 from bertmini.microworld import Floor, Grammar, generate, prepare_world
+from bertmini.microworld.left import FloorFromTheLeft
 from bertmini.microworld.measure import (
     check_lines,
     floor_lines,
@@ -83,7 +84,8 @@ def test_who_sees_less_knows_less(game):
     count = sum(int((batch.labels != -100).sum()) for batch in batches)
     assert len(players.floor) == len(players.own_sentence) == count
     assert players.floor.mean() < players.own_sentence.mean() < math.log(len(floor.tokenizer))
-    assert players.floor[players.masked].mean() < from_the_left(floor, batches)[players.masked].mean()
+    left = from_the_left(FloorFromTheLeft(floor.grammar), batches)
+    assert players.floor[players.masked].mean() < left[players.masked].mean()
     assert players.next_sentence.min() >= 0.5 and players.next_sentence.mean() < 1
 
 
@@ -175,3 +177,18 @@ def test_what_a_world_cannot_be_given(path, tmp_path, change, words):
     with pytest.raises(InputError, match=words):
         begin(tmp_path / "run", dataclasses.replace(Options(corpus=str(path), device="cpu"), **change))
     assert not (tmp_path / "run").exists()
+
+
+def test_the_book_s_world_is_worth_learning():
+    """Reading helps by more than a nat; other sentences by about 0.2; the next sentence is told often, not always."""
+    world = Grammar.load()
+    batches = sample(world, 500, seed=3)
+    players = measure(Floor(world), batches)
+    masked, labels = players.masked, torch.cat([batch.labels[batch.labels != -100] for batch in batches]).numpy()
+    shares = np.bincount(labels) / len(labels)
+    frequencies = -np.log(shares[labels]).mean()
+    assert players.floor[masked].mean() < frequencies - 1
+    gained, error = mean((players.own_sentence - players.floor)[masked], players.instance[masked])
+    assert 0.16 < gained < 0.25 and error < 0.02
+    assert 0.93 < players.next_sentence.mean() < 0.97
+    assert 0.9 < players.order.mean() < 1

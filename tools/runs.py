@@ -1,10 +1,11 @@
-"""Rebuild the recorded runs in data/runs: python tools/runs.py [NAME ...].
+"""Rebuild the recorded runs in data/runs, and the models in data/models: python tools/runs.py [NAME ...].
 
 A recorded run is a measurement too long for a notebook: its command, versions, machine and result in one JSON file,
-which pages and README read. The environment variable WIKITEXT2 names a folder with WikiText-2's valid.txt and test.txt,
-for the run that needs them.
+which pages and README read. A run in the microworld also leaves its model, in half precision, with a card beside it.
+The environment variable WIKITEXT2 names a folder with WikiText-2's valid.txt and test.txt, for the run that needs them.
 """
 
+import hashlib
 import json
 import os
 import platform
@@ -18,7 +19,12 @@ from pathlib import Path
 import torch
 
 import bertmini
+from bertmini.checkpoint import replace_folder
+from bertmini.evaluation import score
 from bertmini.lab import figures
+from bertmini.microworld import Grammar
+from bertmini.microworld.generate import HELD_OUT_STORIES
+from bertmini.microworld.measure import sample
 from bertmini.mlm import fill_mask
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,6 +33,8 @@ RUNS = {
     "pretrain-wikitext2-tiny": (
         "bertmini pretrain --corpus WIKITEXT2/test.txt --held-out WIKITEXT2/valid.txt --preset tiny --out RUN"
     ),
+    "pretrain-microworld-tiny": "bertmini pretrain --corpus microworld --preset tiny --out RUN",
+    "pretrain-microworld-mini": "bertmini pretrain --corpus microworld --preset mini --steps 17000 --out RUN",
 }
 BLANKS = [
     "the [MASK] is used to store the value.",
@@ -59,12 +67,33 @@ def record(name: str) -> None:
             "options": options,
             "parameters": bertmini.count_parameters(model.config).total,
             "metrics": [json.loads(line) for line in (run / "metrics.jsonl").open(encoding="utf-8")],
-            "fill_mask": {text: fill_mask(model, tokenizer, text, 5) for text in BLANKS},
         }
+        if "microworld" in command:
+            keep(model, tokenizer, name.removeprefix("pretrain-"), result)
+        else:
+            result["fill_mask"] = {text: fill_mask(model, tokenizer, text, 5) for text in BLANKS}
     path = ROOT / "data/runs" / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
     draw(path)
+
+
+def keep(model: bertmini.BertForPreTraining, tokenizer: bertmini.Tokenizer, name: str, run: dict) -> None:
+    """Store a model of the microworld in data/models, and beside it what made it and how good it is as stored."""
+    folder = ROOT / "data/models" / name
+    replace_folder(folder, lambda beside: bertmini.save(beside, model.half(), tokenizer))
+    stored, _ = bertmini.load(folder)
+    seed = run["options"]["seed"]
+    scores = score(stored, sample(Grammar.load(), HELD_OUT_STORIES, seed), tokenizer.mask_id)
+    weights = (folder / "model.safetensors").read_bytes()
+    card = {key: run[key] for key in ("command", "seconds", "machine", "versions")} | {
+        "seed": seed,
+        "licence": "CC0-1.0",
+        "held_out_mlm_loss_masked": round(float(scores.nats[scores.masked].mean()), 4),
+        "held_out_nsp_accuracy": round(float(scores.nsp_right.float().mean()), 4),
+        "sha256": hashlib.sha256(weights).hexdigest(),
+    }
+    (folder / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8", newline="\n")
 
 
 def draw(path: Path) -> None:

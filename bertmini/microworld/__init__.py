@@ -1,6 +1,7 @@
 """A toy language whose best possible loss is known.
 
-grammar.py reads the language from a file, generate.py tells its stories, floor.py computes what the best player knows.
+grammar.py reads the language from a file, generate.py tells its stories, labels.py labels them,
+floor.py and left.py compute what the best players know, measure.py sets a model beside them.
 """
 
 from bertmini.microworld.floor import Floor

@@ -27,7 +27,7 @@ MOST_STATES = 10_000  # joint values of the hidden variables
 LONGEST_SENTENCE = (MAX_LENGTH - 3) // WINDOW  # tokens
 SLOT = re.compile(r"\{(\w+)\}")
 PHRASE = re.compile(r"[a-z,]+( [a-z,]+)*")
-KEYS = {"hidden", "slots", "scenes", "pieces", "phenomena"}
+KEYS = {"hidden", "slots", "scenes", "pieces", "phenomena", "labels"}
 SCENE_KEYS = {"again", "next", "first", "second"}
 
 
@@ -58,7 +58,8 @@ class Grammar:
     """A toy language.
 
     hidden: variable -> values, all equally likely. slots: name -> Slot. states: the chain, states[0] begins.
-    pieces: a word of several tokens -> its tokens. phenomena: name -> the words and {slots} that show it.
+    pieces: a word of several tokens -> its tokens. phenomena: name -> the words and {slots} that show it. questions:
+    slot -> a question that its phrase answers; hypothesis: a sentence about a fact (see labels.py).
     """
 
     def __init__(self, source: dict, name: str):
@@ -84,6 +85,14 @@ class Grammar:
             for key, words in getattr(self, section).items():
                 if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
                     self.fail(f"{section}.{key}", "give a list of strings")
+        labels = source.get("labels", {})
+        self.questions: dict[str, str] = labels.get("questions", {})
+        self.hypothesis: str = labels.get("hypothesis", "")
+        if not isinstance(self.questions, dict) or not all(map(self.asks, [*self.questions.values(), self.hypothesis])):
+            self.fail("labels", 'write hypothesis = "words and {slots} ." and questions = { slot = "words ?" }')
+        for name in [*self.questions, *SLOT.findall(" ".join([self.hypothesis, *self.questions.values()]))]:
+            if name not in self.slots:
+                self.fail("labels", f"unknown slot {{{name}}}; add it to [slots]")
         self.states = self.chain(source.get("scenes", {}))
         self.check()
 
@@ -105,6 +114,10 @@ class Grammar:
 
     def fail(self, key: str, sentence: str) -> None:
         raise InputError(f"{self.name}, {key}: {sentence}")
+
+    def asks(self, text: object) -> bool:
+        """Whether this is a text of words and slots that ends with its only full stop or question mark, or nothing."""
+        return text == "" or (isinstance(text, str) and re.fullmatch(r"(([a-z]+|\{\w+\}) )+[.?]", text) is not None)
 
     def slot(self, key: str, value: list | dict) -> Slot:
         """One row, or {variable = {value = row}} with a row for each value of a hidden variable."""
@@ -234,6 +247,7 @@ class Grammar:
     def words(self) -> list[str]:
         """Every word of the language, in the order of the alphabet."""
         templates = [template for state in self.states for template in state.templates]
+        templates += [self.hypothesis, *self.questions.values()]
         used = set(chain.from_iterable(SLOT.findall(template) for template in templates))
         texts = chain((SLOT.sub(" ", t) for t in templates), *(self.slots[name].phrases for name in sorted(used)))
         return sorted(set(chain.from_iterable(text.split() for text in texts)))

@@ -17,6 +17,7 @@ from bertmini.evaluation import held_out_batches
 from bertmini.microworld.floor import Floor
 from bertmini.microworld.generate import stories, window_pairs
 from bertmini.microworld.grammar import LONGEST_SENTENCE, MAX_LENGTH, MOST_STATES, SLOT, Grammar
+from bertmini.microworld.left import FloorFromTheLeft
 
 FEWEST = 10  # stories to measure on
 
@@ -92,7 +93,7 @@ def measure(floor: Floor, batches: list[Batch]) -> Players:
     )
 
 
-def from_the_left(floor: Floor, batches: list[Batch]) -> np.ndarray:
+def from_the_left(floor: FloorFromTheLeft, batches: list[Batch]) -> np.ndarray:
     """(N,) nats: a player who sees the true tokens before a position and nothing after it, as a causal model does."""
     nats = []
     for shown, segment_ids, positions, labels, _ in rows(batches):
@@ -152,7 +153,7 @@ PHENOMENA = ("sense", "town", "fact", "agreement", "pronoun", "mood", "order")  
 
 def floor_lines(grammar: Grammar, count: int, seed: int) -> Iterator[str]:
     """The players' figures on fresh stories, as text."""
-    floor, batches = Floor(grammar), sample(grammar, count, seed)
+    floor, batches = FloorFromTheLeft(grammar), sample(grammar, count, seed)
     players, left = measure(floor, batches), from_the_left(floor, batches)
     masked, instance = players.masked, players.instance
 
