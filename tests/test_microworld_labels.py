@@ -148,8 +148,11 @@ def test_agreement_is_with_the_first_noun(world, told):
     attracted = 0
     for right, wrong in labels.agreement(world, told):
         words, others = right.split(), wrong.split()
-        assert words[5] == ("was" if words[1] in singular else "were")
         assert [(a, b) for a, b in zip(words, others, strict=True) if a != b] in ([("was", "were")], [("were", "was")])
+        if words[2] != "near":  # the baker in red was glad; she was playing
+            assert "was" in words
+            continue
+        assert words[5] == ("was" if words[1] in singular else "were")
         attracted += (words[1] in singular) != (words[4] in singular)
     assert attracted > 100, "the nearer noun often has the other number"
 

@@ -155,7 +155,7 @@ def agreement(grammar: Grammar, told: Iterable[Story]) -> Iterator[Agreement]:
     for story in told:
         for sentence in story.sentences:
             words = sentence.text().split()
-            if {slot for _, slot in sentence.parts} & {"thing", "things"} and set(words) & set(verbs):
+            if set(words) & set(verbs):
                 yield Agreement(" ".join(words), " ".join(swap.get(word, word) for word in words))
 
 
