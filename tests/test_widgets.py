@@ -8,7 +8,8 @@ from torch import nn
 
 from bertmini import BertConfig, BertForPreTraining
 from bertmini.counting import training_flops, training_memory
-from bertmini.lab.widgets import Control, amount, bars, budget, calculator, duration, panel
+from bertmini.lab.widgets import Control, panel
+from bertmini.lab.widgets.counting_parameters import amount, bars, budget, calculator, duration
 
 
 def said(widget) -> str:

@@ -1,13 +1,16 @@
 """Rebuild the recorded runs in data/runs, and the models in data/models: python tools/runs.py [NAME ...].
 
 A recorded run is a measurement too long for a notebook: its command, versions, machine and result in one JSON file,
-which pages and README read. A run in the microworld also leaves its model, in half precision, with a card beside it.
+which pages and README read. The chapters' own measurements are in bertmini/lab/experiments, the others are commands.
+A run in the microworld also leaves its model, in half precision, with a card beside it.
 The environment variable WIKITEXT2 names a folder with WikiText-2's valid.txt and test.txt, for the run that needs them.
 """
 
 import hashlib
+import importlib
 import json
 import os
+import pkgutil
 import platform
 import shlex
 import subprocess
@@ -21,7 +24,8 @@ import torch
 import bertmini
 from bertmini.checkpoint import replace_folder
 from bertmini.evaluation import score
-from bertmini.lab import figures
+from bertmini.lab import experiments, figures
+from bertmini.lab.figures.runs import run_curve
 from bertmini.microworld import Grammar
 from bertmini.microworld.generate import HELD_OUT_STORIES
 from bertmini.microworld.measure import sample
@@ -35,6 +39,11 @@ RUNS = {
     ),
     "pretrain-microworld-tiny": "bertmini pretrain --corpus microworld --preset tiny --out RUN",
     "pretrain-microworld-mini": "bertmini pretrain --corpus microworld --preset mini --steps 17000 --out RUN",
+}
+EXPERIMENTS = {
+    name: experiment
+    for found in pkgutil.iter_modules(experiments.__path__)
+    for name, experiment in importlib.import_module(f"{experiments.__name__}.{found.name}").RUNS.items()
 }
 BLANKS = [
     "the [MASK] is used to store the value.",
@@ -59,11 +68,7 @@ def record(name: str) -> None:
         facts = json.loads((run / "run.json").read_text(encoding="utf-8"))
         options = {key: value for key, value in facts["options"].items() if key not in ("corpus", "held_out")}
         model, tokenizer = bertmini.load(run / "model")
-        result = {
-            "command": command,
-            "seconds": round(seconds),
-            "machine": f"{torch.get_num_threads()} threads, {platform.machine()}, {platform.system()}",
-            "versions": {"bertmini": facts["bertmini"], "torch": facts["torch"], "python": platform.python_version()},
+        result = conditions(command, seconds) | {
             "options": options,
             "parameters": bertmini.count_parameters(model.config).total,
             "metrics": [json.loads(line) for line in (run / "metrics.jsonl").open(encoding="utf-8")],
@@ -72,10 +77,35 @@ def record(name: str) -> None:
             keep(model, tokenizer, name.removeprefix("pretrain-"), result)
         else:
             result["fill_mask"] = {text: fill_mask(model, tokenizer, text, 5) for text in BLANKS}
+    draw(write(name, result))
+
+
+def measure(name: str) -> None:
+    """Run one of the chapters' measurements, and write down what it gave."""
+    begun = time.perf_counter()
+    result = EXPERIMENTS[name]()
+    write(name, conditions(f"python tools/runs.py {name}", time.perf_counter() - begun) | {"result": result})
+
+
+def conditions(command: str, seconds: float) -> dict:
+    """What was run, how long it took, on what, and with what."""
+    return {
+        "command": command,
+        "seconds": round(seconds),
+        "machine": f"{torch.get_num_threads()} threads, {platform.machine()}, {platform.system()}",
+        "versions": {
+            "bertmini": bertmini.__version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+def write(name: str, result: dict) -> Path:
     path = ROOT / "data/runs" / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
-    draw(path)
+    return path
 
 
 def keep(model: bertmini.BertForPreTraining, tokenizer: bertmini.Tokenizer, name: str, run: dict) -> None:
@@ -99,11 +129,11 @@ def keep(model: bertmini.BertForPreTraining, tokenizer: bertmini.Tokenizer, name
 def draw(path: Path) -> None:
     """The run's curve, for the README and the book."""
     figures.style()
-    figures.run_curve(json.loads(path.read_text(encoding="utf-8"))).savefig(
+    run_curve(json.loads(path.read_text(encoding="utf-8"))).savefig(
         ROOT / "book/_static" / f"{path.stem}.png", dpi=160, bbox_inches="tight"
     )
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or RUNS:
-        record(name)
+    for name in sys.argv[1:] or [*RUNS, *EXPERIMENTS]:
+        (record if name in RUNS else measure)(name)
