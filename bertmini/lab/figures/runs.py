@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from bertmini.lab.figures import BLUE, GREEN, INK, ORANGE, RED
+from bertmini.lab.figures import BLUE, GREEN, INK, ORANGE
 
 
 def run_curve(run: Mapping) -> Figure:
@@ -32,9 +32,12 @@ def run_curve(run: Mapping) -> Figure:
         left.minorticks_off()
     left.set(xlabel="step", ylabel="held-out loss at [MASK] (nats)")
     left.legend()
-    right.plot(steps, [100 * line["held_out_nsp_accuracy"] for line in evaluated], "s-", color=RED)
+    label = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "ha": "right", "va": "top"}
+    right.plot(steps, [100 * line["held_out_nsp_accuracy"] for line in evaluated], "s-", color=BLUE)
     right.axhline(100 * evaluated[0]["held_out_random_share"], color=INK, linestyle="--")
+    right.annotate('always "random"', (1, 100 * evaluated[0]["held_out_random_share"]), (0, -4), **label)
     if "best_nsp_accuracy" in best:
         right.axhline(100 * best["best_nsp_accuracy"], color=GREEN, linestyle=":")
+        right.annotate("the best possible", (1, 100 * best["best_nsp_accuracy"]), (0, -4), **label)
     right.set(xlabel="step", ylabel="next sentence right (%)", ylim=(40, 100))
     return figure

@@ -43,9 +43,9 @@ def panel(
         try:
             said = readout(**values)
         except InputError as error:
-            text.value = _spoken(f"Not possible: {error}.")
+            text.value = spoken(f"Not possible: {error}.")
             return
-        text.value = _spoken(said)
+        text.value = spoken(said)
         if draw is not None:
             picture.clear_output(wait=True)
             with picture:
@@ -83,7 +83,7 @@ def _row(control: Control) -> tuple[ipywidgets.Widget, ipywidgets.HBox]:
     return box, ipywidgets.HBox([box, slider], layout={"flex_flow": "row wrap"})
 
 
-def _spoken(text: str) -> str:
+def spoken(text: str) -> str:
     """Plain text as HTML, in a region that screen readers read out when it changes."""
     style = "line-height: 1.5; white-space: pre-wrap"
     return f'<pre role="status" aria-live="polite" style="{style}">{html.escape(text)}</pre>'
