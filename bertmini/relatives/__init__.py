@@ -1,0 +1,1 @@
+"""The models that BERT is compared with, each in one file."""
