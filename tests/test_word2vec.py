@@ -169,3 +169,22 @@ def test_row_0_stays_zero():
     train(model, windows([[1, 2, 3]] * 5, 2), 20, 4, torch.tensor([0, 1, 1, 1]))
     assert not model.input.weight[0].any() and not model.output.weight[0].any()
     assert not torch.equal(before[1:], model.input.weight[1:])
+
+
+class Slope(torch.nn.Module):
+    """A loss with gradient 1 everywhere: each step of Adam moves the weight by the rate."""
+
+    def __init__(self):
+        super().__init__()
+        self.place = torch.nn.Parameter(torch.zeros(1, dtype=torch.float64))
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        return self.place.sum() + 0 * rows.sum()
+
+
+def test_the_rate_falls_in_a_line():
+    """Four steps at 0.1, 0.075, 0.05 and 0.025."""
+    model = Slope()
+    losses = train(model, [torch.zeros(3)], steps=4, batch=2, lr=0.1)
+    assert losses == pytest.approx([0, -0.1, -0.175, -0.225], abs=1e-6)
+    assert model.place.item() == pytest.approx(-0.25, abs=1e-6)
