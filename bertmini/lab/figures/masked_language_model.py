@@ -14,7 +14,7 @@ HOLE = "#8F1D2C"  # what is not on the map
 
 def three_views(true: Sequence[str], shown: Sequence[str], fates: Mapping[int, str]) -> None:
     """A text, what the model is shown of it, and what it has to guess. fates: position -> a key of FATE."""
-    ax = blank(7.5, 2.5, 1.75 + len(true), 3.75)
+    ax = blank(7.0, 2.3, 1.75 + len(true), 3.75)
     rows = {"text": true, "shown": shown, "guessed": [token if t in fates else "" for t, token in enumerate(true)]}
     for level, (name, tokens) in enumerate(rows.items()):
         y = 0.1 + 1.0 * level
@@ -34,7 +34,7 @@ def three_views(true: Sequence[str], shown: Sequence[str], fates: Mapping[int, s
 
 def fates(counts: Mapping[str, Mapping[str, int]]) -> None:
     """One bar of 100% a row: row -> fate -> how many tokens. A thin piece carries its label under the bar."""
-    ax = plt.subplots(figsize=(6.4, 2.6))[1]
+    ax = plt.subplots(figsize=(5.8, 2.2))[1]
     for y, parts in enumerate(counts.values()):
         left, whole = 0.0, sum(parts.values())
         for name, number in parts.items():
@@ -61,7 +61,7 @@ def paths(L: int, seen: Mapping[str, Sequence[tuple[tuple[int, int], tuple[int, 
     seen: title -> the looks, ((position, layer below), (position, layer above)). The lines on a way from the middle
     token to the middle's last vector are drawn in red.
     """
-    _, axes = plt.subplots(1, len(seen), figsize=(5.8, 2.4), sharey=True)
+    _, axes = plt.subplots(1, len(seen), figsize=(5.4, 2.3), sharey=True)
     for ax, (title, looks) in zip(axes, seen.items(), strict=True):
         below = {(1, 0)}
         for layer in range(1, L + 1):
@@ -98,7 +98,7 @@ Panel = tuple[Sequence[str], Mapping[str, tuple[float, str]]]
 
 def learning(steps: Sequence[int], curves: Mapping[str, Sequence[Sequence[float]]], panels: Sequence[Panel]) -> None:
     """Loss against steps, a line a seed. panels: (names of curves, floor's label -> (nats, colour's curve))."""
-    _, axes = plt.subplots(len(panels), 1, figsize=(5.6, 2.6 * len(panels)), squeeze=False)
+    _, axes = plt.subplots(len(panels), 1, figsize=(5.4, 2.5 * len(panels)), squeeze=False)
     for ax, (names, floors) in zip(axes[:, 0], panels, strict=True):
         for name in names:
             colour, marker = CURVE[name]
@@ -114,7 +114,7 @@ def learning(steps: Sequence[int], curves: Mapping[str, Sequence[Sequence[float]
 
 def cost(T: int, costs: Mapping[str, tuple[int, int]], P: int) -> None:
     """For each size two bars: FLOPs with scores at all T positions, and at P of them, as multiples of the second."""
-    ax = plt.subplots(figsize=(6.2, 3.2))[1]
+    ax = plt.subplots(figsize=(5.2, 2.8))[1]
     for x, (all_of_them, some) in enumerate(costs.values()):
         times = all_of_them / some
         ax.bar(x - 0.2, times, width=0.38, color=RED, label=None if x else f"scores at all {T} positions")
@@ -133,7 +133,7 @@ def ring(
     A cell holds its chance in percent. Cells off the map are framed in red, and their sum stands under the table.
     """
     columns = len(next(iter(rows.values())))
-    _, axes = plt.subplots(len(rows), columns, figsize=(2.3 * columns + 0.5, 2.5 * len(rows)), squeeze=False)
+    _, axes = plt.subplots(len(rows), columns, figsize=(2.2 * columns + 0.5, 2.45 * len(rows)), squeeze=False)
     for line, (label, tables) in zip(axes, rows.items(), strict=True):
         for ax, (title, table) in zip(line, tables.items(), strict=True):
             ax.imshow(table.numpy(), cmap="Blues", vmin=0, vmax=0.3)
@@ -141,7 +141,8 @@ def ring(
                 for j in range(len(seconds)):
                     p = float(table[i, j])
                     colour = "white" if p > 0.17 else INK
-                    text = f"{100 * p:.3g}" if p > 0.005 else "·"
+                    percent = f"{100 * p:.3g}" if abs(400 * p - round(400 * p)) < 1e-4 else f"{100 * p:.0f}"  # 12.5, 16
+                    text = percent if p > 0.005 else "·"
                     ax.text(j, i, text, ha="center", va="center", size=10, color=colour)
                     if not real[label][i, j] and p > 0.005:
                         look = {"fill": False, "edgecolor": HOLE, "linewidth": 2}
@@ -157,7 +158,7 @@ def ring(
 
 def losses(nats: Mapping[str, float], colours: Mapping[str, str]) -> None:
     """Horizontal bars of losses in nats, largest first as given."""
-    ax = plt.subplots(figsize=(6.2, 0.42 * len(nats) + 0.9))[1]
+    ax = plt.subplots(figsize=(5.4, 0.36 * len(nats) + 0.8))[1]
     for y, (name, value) in enumerate(nats.items()):
         ax.barh(y, value, color=colours.get(name, BLUE), height=0.68)
         ax.text(value + 0.04, y, f"{value:.2f}", va="center", size=10)
@@ -172,7 +173,7 @@ for _name in ("CBOW, whole text", "CBOW, 5 on each side", "CBOW, 2 on each side"
 
 def pieces(losses: Mapping[str, Mapping[str, float]]) -> None:
     """Grouped bars: group -> player -> nats a word."""
-    ax = plt.subplots(figsize=(6.2, 3.3))[1]
+    ax = plt.subplots(figsize=(5.0, 2.8))[1]
     names = list(next(iter(losses.values())))
     for k, name in enumerate(names):
         for x, group in enumerate(losses.values()):
