@@ -19,8 +19,8 @@ def maps(
     """
     rows = -(-len(panels) // columns)
     longest = max(len(token) for _, tokens in panels.values() for token in tokens)
-    height = rows * (6.4 / columns + 0.25 + 0.03 * longest)
-    figure, axes = plt.subplots(rows, columns, figsize=(6.4, height), squeeze=False)
+    height = rows * (5.7 / columns + 0.25 + 0.03 * longest)
+    figure, axes = plt.subplots(rows, columns, figsize=(5.7, height), squeeze=False)
     for i, (ax, (title, (weights, tokens))) in enumerate(zip(axes.flat, panels.items(), strict=True)):
         image = ax.imshow(weights.numpy(), cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
         upright = 0 if longest < 7 and len(tokens) < 5 else 90
@@ -46,7 +46,7 @@ def maps(
 
 def own_weight(widths: Sequence[int], lines: Mapping[str, Sequence[float]], share: float) -> None:
     """The mean weight of a token on itself (0 to 1) against H. share: what an even spread would give, dotted."""
-    ax = plt.subplots(figsize=(6.2, 3.8))[1]
+    ax = plt.subplots(figsize=(5.7, 3.7))[1]
     for label, line in lines.items():
         ax.plot(widths, line, label=label, linewidth=2, markersize=6)
     ax.axhline(share, color=INK, linestyle=":", linewidth=1.2, label="an even share, 1/T")
@@ -57,7 +57,7 @@ def own_weight(widths: Sequence[int], lines: Mapping[str, Sequence[float]], shar
 
 def entropy(sizes: Sequence[int], lines: Mapping[str, Sequence[float]], ceiling: float) -> None:
     """The mean entropy of a row of weights against D. ceiling: that of equal weights, dotted."""
-    ax = plt.subplots(figsize=(6.2, 3.6))[1]
+    ax = plt.subplots(figsize=(5.7, 3.5))[1]
     for (label, line), colour in zip(lines.items(), (ORANGE, BLUE), strict=True):
         ax.plot(sizes, line, label=label, linewidth=2, markersize=6, color=colour)
     ax.axhline(ceiling, color=INK, linestyle=":", linewidth=1.2)
@@ -71,7 +71,7 @@ def entropy(sizes: Sequence[int], lines: Mapping[str, Sequence[float]], ceiling:
 
 def score_rows(scores: Sequence[float], rows: Mapping[str, Sequence[float]]) -> None:
     """One panel a divisor: the weights (0 to 1) that one row of scores becomes."""
-    _, axes = plt.subplots(1, len(rows), figsize=(2.1 * len(rows) + 0.3, 2.6), sharey=True, squeeze=False)
+    _, axes = plt.subplots(1, len(rows), figsize=(1.8 * len(rows) + 0.3, 2.5), sharey=True, squeeze=False)
     for ax, (title, weights) in zip(axes[0], rows.items(), strict=True):
         ax.bar(range(len(scores)), weights, color=BLUE, width=0.7)
         for i, weight in enumerate(weights):
@@ -86,7 +86,7 @@ def heads(H: int, A: int) -> None:
     """Every number of a token's vector goes into every head; what is cut into A pieces is the result."""
     colours = [BLUE, ORANGE, GREEN, PURPLE]
     D = H // A
-    ax = blank(6.2, 3.9, H + 3.4, 8.4)
+    ax = blank(5.7, 3.6, H + 3.4, 8.4)
     for i in range(H):
         box(ax, 3.2 + i, 0.5, "", "#767676", height=0.9)
     ax.text(3.0, 0.95, "x, one token\nH numbers", ha="right", va="center", size=10)
@@ -113,7 +113,7 @@ def chain_and_time(
     times: Mapping[str, Sequence[float]],
 ) -> None:
     """Left: how many matrix products wait for each other. Right: milliseconds. Both axes logarithmic."""
-    _, (left, right) = plt.subplots(1, 2, figsize=(6.6, 3.7))
+    _, (left, right) = plt.subplots(1, 2, figsize=(6.0, 3.5))
     look = {"attention": {"color": BLUE, "marker": "o"}, "LSTM": {"color": ORANGE, "marker": "s"}}
     look["GRU"] = {"color": GREEN, "marker": "^"}
     for name, line in chains.items():
