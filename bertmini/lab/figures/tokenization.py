@@ -10,7 +10,7 @@ from bertmini.lab.figures import BLUE, FAINT, GREEN, INK, ORANGE, RED, SKY, blan
 
 Boxes = Sequence[tuple[str, str]]  # what stands in each box, and its kind
 KINDS = {"first": (BLUE, "white"), "inside": (SKY, INK), "unknown": (ORANGE, INK)}
-LETTER, LINE = 6.03, 27.0  # points: the width of a letter at size 10, and from one line of boxes to the next
+LETTER, LINE = 6.33, 27.0  # points: the width of a letter at size 10.5, and from one line of boxes to the next
 
 
 def wordpiece_boxes(tokens: Sequence[str], marks: bool = True) -> Boxes:
@@ -37,7 +37,7 @@ def byte_names() -> dict[str, str]:
     return names | {chr(0x100 + i): "␣" if byte == 0x20 else f"{byte:02X}" for i, byte in enumerate(hidden)}
 
 
-def cuts(rows: Mapping[str, Boxes], width: float = 5.6) -> None:
+def cuts(rows: Mapping[str, Boxes], width: float = 5.4) -> None:
     """Rows of boxes, one a token, each under its label: a text as different tokenizers cut it."""
     right = 72 * width
     placed, y = [], 0.0
@@ -54,11 +54,11 @@ def cuts(rows: Mapping[str, Boxes], width: float = 5.6) -> None:
     ax = blank(width, y / 72, right, y)
     for text, kind, x, top, wide in placed:
         if kind is None:
-            ax.text(x, top + 7, text, ha="left", va="center", size=10.5, color=INK)
+            ax.text(x, top + 7, text, ha="left", va="center", size=11, color=INK)
             continue
         fill, ink = KINDS[kind]
         ax.add_patch(Rectangle((x, top), wide, LINE - 5, facecolor=fill, edgecolor="none"))
-        ax.text(x + wide / 2, top + (LINE - 5) / 2, text, ha="center", va="center", size=10, color=ink,
+        ax.text(x + wide / 2, top + (LINE - 5) / 2, text, ha="center", va="center", size=10.5, color=ink,
                 family="DejaVu Sans Mono")  # fmt: skip
 
 
@@ -78,7 +78,7 @@ def merge_tree(history: Sequence[tuple[int, Sequence[str]]]) -> None:
             centre[span] = ((x1 + x2) / 2, max(level1, level2) + 1)
             joins.append((number, span, left, right))
     top = max(level for _, level in centre.values())
-    ax = blank(5.8, 0.72 * (top + 1), len(letters), top)
+    ax = blank(5.0, 0.7 * (top + 1), len(letters), top)
     ax.set(xlim=(-0.1, len(letters) + 0.1), ylim=(-0.4, top + 0.5))
     for number, span, *parts in joins:
         x, level = centre[span]
@@ -86,7 +86,7 @@ def merge_tree(history: Sequence[tuple[int, Sequence[str]]]) -> None:
             ax.plot([centre[part][0], x], [centre[part][1], level], color="#999999", linewidth=1.3, marker="", zorder=1)
         text = f"{''.join(letters[slice(*span)])}\n{number}"
         look = {"facecolor": BLUE if span[0] == 0 else SKY, "edgecolor": "white", "boxstyle": "round,pad=0.25"}
-        ax.text(x, level, text, ha="center", va="center", size=9.5, color="white" if span[0] == 0 else INK, bbox=look)
+        ax.text(x, level, text, ha="center", va="center", size=10.5, color="white" if span[0] == 0 else INK, bbox=look)
     for i, letter in enumerate(letters):
         look = {"facecolor": FAINT, "edgecolor": "white", "boxstyle": "round,pad=0.3"}
         ax.text(i + 0.5, 0, letter, ha="center", va="center", size=11, color=INK, bbox=look)
@@ -100,7 +100,7 @@ def spans(pieces: Sequence[str]) -> list[tuple[int, int]]:
 
 def curves(sizes: Sequence[int], lines: Mapping[str, Sequence[float | None]]) -> None:
     """Tokens a word against the size of the vocabulary, a line for each language; None where there is no vocabulary."""
-    ax = plt.subplots(figsize=(5.8, 3.6))[1]
+    ax = plt.subplots(figsize=(5.2, 3.5))[1]
     looks = {"marker": "o", "color": BLUE}, {"marker": "s", "color": RED}, {"marker": "^", "color": GREEN}
     for (name, line), look in zip(lines.items(), looks, strict=True):
         points = [(size, value) for size, value in zip(sizes, line, strict=True) if value is not None]
