@@ -57,6 +57,12 @@ def test_the_map_puts_every_word_of_a_group(draw):
     assert [text.get_text() for text in draw.plt.gca().texts] == ["here"]
 
 
+def test_labels_of_groups_close_by_grow_apart(draw):
+    points = torch.tensor([[0.0, 0.0], [0.0, 0.0], [1.0, 0.0], [100.0, 50.0]])
+    draw.word_map(points, {"one": [1], "two": [2], "far": [3]}, {1: "a", 2: "b", 3: "c"})
+    assert [text.get_ha() for text in draw.plt.gca().texts] == ["right", "left", "center"]
+
+
 def test_glove_s_panels_draw_all_pairs(draw):
     counts = torch.tensor([1.0, 200.0, 50.0])
     draw.glove_fit(counts, counts.clamp(max=100) / 100, counts.log())

@@ -54,10 +54,10 @@ class TwoTables(nn.Module):
 
 
 class CBOW(TwoTables):
-    """The mean of the words around predicts the word in the middle (Mikolov et al. 2013a, 3.1)."""
+    """The mean of the words around predicts the middle one (Mikolov et al. 2013a, 3.1)."""
 
     def hidden(self, context: Tensor) -> Tensor:
-        """context: (B, 2W) -> (B, H), the mean over the words that are there; [PAD] does not count."""
+        """context: (B, 2W) -> (B, H), the mean over the words that are there, without [PAD]."""
         real = (context != 0).sum(1, keepdim=True).clamp(min=1)  # (B, 1)
         return self.input(context).sum(1) / real  # row 0 is zero
 
@@ -69,7 +69,7 @@ class CBOW(TwoTables):
 
 
 class SkipGram(TwoTables):
-    """The word in the middle predicts each word around it (Mikolov et al. 2013a, 3.2, and 2013b)."""
+    """The word in the middle predicts each around it (Mikolov et al. 2013a, 3.2, and 2013b)."""
 
     def forward(self, centre: Tensor, context: Tensor, noise: Tensor) -> Tensor:
         """centre: (B,), context: (B, 2W), noise: (B, K) -> the mean loss of a pair.
@@ -82,10 +82,10 @@ class SkipGram(TwoTables):
 
 
 def sampled_losses(hidden: Tensor, right: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """Tell right words from noise: -log s(right), and the sum of -log s(-noise), s being logistic.
+    """Tell right words from noise: -log s(right), and the sum of -log s(-noise), s logistic.
 
-    hidden: (B, H), right: (B, C, H), noise: (B, K, H) -> (B, C) and (B, 1), for C right words each
-    (Mikolov et al. 2013b, eq. 4). The original code leaves out noise that equals the right word.
+    hidden: (B, H), right: (B, C, H), noise: (B, K, H) -> (B, C) and (B, 1), for C right words
+    (Mikolov et al. 2013b, eq. 4). Their code leaves out noise that equals the right word.
     """
     right_scores = (right @ hidden[..., None])[..., 0]  # (B, C)
     noise_scores = (noise @ hidden[..., None])[..., 0]  # (B, K)
@@ -97,7 +97,8 @@ class GloVe(TwoTables):
 
     def __init__(self, V: int, H: int, x_max: float = 100.0, alpha: float = 0.75):
         super().__init__(V, H)
-        self.input_bias, self.output_bias = nn.Parameter(torch.zeros(V)), nn.Parameter(torch.zeros(V))
+        self.input_bias = nn.Parameter(torch.zeros(V))
+        self.output_bias = nn.Parameter(torch.zeros(V))
         self.x_max, self.alpha = x_max, alpha
 
     def weight(self, counts: Tensor) -> Tensor:
@@ -119,13 +120,13 @@ class GloVe(TwoTables):
 
 
 def train(
-    model: nn.Module, data: Sequence[Tensor], steps: int, batch: int, counts: Tensor | None = None,
-    noise: int = 5, lr: float = 0.01, seed: int = 0,
+    model: nn.Module, data: Sequence[Tensor], steps: int, batch: int,
+    counts: Tensor | None = None, noise: int = 5, lr: float = 0.01, seed: int = 0,
 ) -> list[float]:  # fmt: skip
-    """Train on random rows of `data`, with a rate that falls to 0 in a line; the loss of every step.
+    """Train on random rows of `data`, at a rate that falls to 0 in a line; the loss of each step.
 
-    data: (centre, context), or (rows, columns, counts) for GloVe. counts: (V,), how frequent each
-    word is, where noise words are wanted; `noise` of them a row. (The papers use SGD and AdaGrad.)
+    data: (centre, context), or (rows, columns, counts) for GloVe. counts: (V,), how frequent
+    each word is, where noise is wanted; `noise` words a row. (The papers use SGD and AdaGrad.)
     """
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), lr)

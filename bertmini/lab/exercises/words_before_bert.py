@@ -4,6 +4,7 @@ import math
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from bertmini.lab.check import Exercise, Mistake
 
@@ -39,46 +40,64 @@ orders = Exercise(
     ],
 )
 
-# ---- TF-IDF ----
+# ---- Search ----
 
 BAGS = torch.tensor([[3, 1, 0, 0], [2, 0, 1, 0], [1, 1, 0, 4]])  # 3 texts, 4 words
 
-tf_idf = Exercise(
-    right=lambda bags: bags * torch.log(len(bags) / (bags > 0).sum(0)),
-    cases=[(BAGS,), (BAGS[:2, :3],), (torch.tensor([[1, 2], [0, 5], [0, 1], [0, 1]]),)],
-    where="Look at one word at a time: in how many of the texts does it stand?",
-    what="(bags > 0).sum(0) is the number of texts with each word. Its inverse share, in a logarithm, weighs a count.",
-    line="return bags * torch.log(len(bags) / (bags > 0).sum(0))",
+
+def idf(bags: Tensor) -> Tensor:
+    return torch.log(len(bags) / (bags > 0).sum(0))
+
+
+def likeness(bags: Tensor, query: Tensor, weights: Tensor | float = 1.0) -> Tensor:
+    return F.cosine_similarity(bags * weights, query * weights, dim=1)
+
+
+search = Exercise(
+    right=lambda bags, query: likeness(bags, query, idf(bags)),
+    cases=[
+        (BAGS, torch.tensor([1, 1, 1, 0])),
+        (BAGS[:, 1:], torch.tensor([2, 0, 1])),
+        (torch.tensor([[1, 2, 1], [0, 5, 1], [0, 1, 2], [0, 1, 3]]), torch.tensor([1, 1, 2])),
+    ],
+    where="Begin with the idf: one number a word, from the number of texts that the word stands in.",
+    what="Weigh texts and query by the same idf; F.cosine_similarity(…, …, dim=1) compares each row with the query.",
+    line="idf = torch.log(len(bags) / (bags > 0).sum(0)); return F.cosine_similarity(bags * idf, query * idf, dim=1)",
     mistakes=[
         Mistake(
-            wrong=lambda bags: bags * torch.log(len(bags) / bags.sum(0)),
+            wrong=lambda bags, query: likeness(bags, query),
+            where="Look at a word that stands in every text. What should it weigh?",
+            what="These are the cosines of the counts. Multiply both sides by the idf first.",
+        ),
+        Mistake(
+            wrong=lambda bags, query: likeness(bags, query, torch.log(len(bags) / bags.sum(0))),
             where="Look at a word that stands several times in one text.",
             what="You count how often the word occurs. Count in how many *texts* it does.",
         ),
         Mistake(
-            wrong=lambda bags: bags * (len(bags) / (bags > 0).sum(0)),
+            wrong=lambda bags, query: likeness(bags, query, len(bags) / (bags > 0).sum(0)),
             where="Look at a word that stands in every text. What should it weigh?",
             what="You left the logarithm out: log 1 = 0, so that a word that is everywhere weighs nothing.",
         ),
         Mistake(
-            wrong=lambda bags: bags * torch.log((bags > 0).sum(0) / len(bags)),
-            where="Look at the sign.",
-            what="The fraction stands on its head. The number of texts is above, the texts with the word below.",
+            wrong=lambda bags, query: likeness(bags * idf(bags), query),
+            where="Look at the query.",
+            what="You weigh the texts alone. The query's words need their idf, too.",
         ),
         Mistake(
-            wrong=lambda bags: torch.log(len(bags) / (bags > 0).sum(0)),
-            where="Look at the shape.",
-            what="This is the idf alone, one number a word. It still has to weigh the counts of each text.",
+            wrong=lambda bags, query: likeness(bags, query * idf(bags)),
+            where="Look at the texts.",
+            what="You weigh the query alone. The words of the texts need their idf, too.",
         ),
         Mistake(
-            wrong=lambda bags: (bags > 0) * torch.log(len(bags) / (bags > 0).sum(0)),
-            where="Look at a word that stands several times in one text.",
-            what="Its count is lost: you ask only whether it is there. That is the idf, without the tf.",
+            wrong=lambda bags, query: (bags * idf(bags)) @ (query * idf(bags)),
+            where="Look at a long text: does it win only because it is long?",
+            what="This is the dot product. The cosine divides it by the lengths of both vectors.",
         ),
         Mistake(
-            wrong=lambda bags: bags * torch.log10(len(bags) / (bags > 0).sum(0)),
-            where="Look at which logarithm you take.",
-            what="Any base gives the same order; the natural one, torch.log, is meant here, as in the whole book.",
+            wrong=lambda bags, query: likeness(bags, query, idf(bags)).argmax(),
+            where="Look at how many numbers are wanted.",
+            what="You name the best text. Wanted are the cosines of all texts, (N,).",
         ),
     ],
 )
@@ -146,43 +165,56 @@ pairs = Exercise(
     ],
 )  # fmt: skip
 
-# ---- The loss of one pair ----
+# ---- What pulls, what pushes ----
 
-pair_loss = Exercise(
-    right=lambda right, noise: -F.logsigmoid(right) - F.logsigmoid(-noise).sum(),
-    cases=[
-        (torch.tensor(0.0), torch.zeros(5)),
-        (torch.tensor(2.0), torch.tensor([-1.0, 0.5])),
-        (torch.tensor(-3.0), torch.tensor([4.0, 0.0, 1.0])),
-    ],
-    where="Take all scores to be 0 first: each of the six answers is then a coin's, and costs ln 2.",
-    what="The right word costs -log s(right). Each noise word costs -log s(-its score), for the answer there is *no*.",
-    line="return -F.logsigmoid(right) - F.logsigmoid(-noise).sum()",
+H3, RIGHT3 = torch.tensor([0.5, -1.0, 2.0]), torch.tensor([1.0, 0.5, 0.25])
+NOISE3 = torch.tensor([[0.0, 1.0, 1.0], [-1.0, 0.5, -0.5]])
+
+gradient = Exercise(
+    right=lambda h, right, noise: (torch.sigmoid(right @ h) - 1) * right + torch.sigmoid(noise @ h) @ noise,
+    cases=[(H3, RIGHT3, NOISE3), (-H3, RIGHT3, NOISE3), (torch.ones(2), torch.eye(2)[0], torch.eye(2)[1:])],
+    where="The score of a row o is o · h. How does it change when h changes a little?",
+    what="By the chain rule each row counts with its derivative: right with σ(s) - 1, each row of noise with σ(s).",
+    line="return (torch.sigmoid(right @ h) - 1) * right + torch.sigmoid(noise @ h) @ noise",
     mistakes=[
         Mistake(
-            wrong=lambda right, noise: -F.logsigmoid(right) - F.logsigmoid(noise).sum(),
-            where="Look at a noise word with a high score: should it cost much or little?",
-            what="You reward high scores of noise. The probability of *no* is s(-score).",
-        ),
-        Mistake(
-            wrong=lambda right, noise: -F.logsigmoid(right) - F.logsigmoid(-noise).mean(),
-            where="Look at what is done with several noise words.",
-            what="Their losses are added up, not averaged.",
-        ),
-        Mistake(
-            wrong=lambda right, noise: F.logsigmoid(right) + F.logsigmoid(-noise).sum(),
+            wrong=lambda h, right, noise: (1 - torch.sigmoid(right @ h)) * right - torch.sigmoid(noise @ h) @ noise,
             where="Look at the sign.",
-            what="The logarithm of a probability is below 0. A loss is minus that.",
+            what="That is the step that training takes. The gradient points the other way, to where the loss grows.",
         ),
         Mistake(
-            wrong=lambda right, noise: -F.logsigmoid(right),
+            wrong=lambda h, right, noise: torch.sigmoid(right @ h) * right + torch.sigmoid(noise @ h) @ noise,
+            where="Look at the right word: what if its score is very high?",
+            what="Then nothing is left to learn, and its share is 0: σ(s) - 1, not σ(s).",
+        ),
+        Mistake(
+            wrong=lambda h, right, noise: (
+                (torch.sigmoid(right @ h) - 1) * right + (torch.sigmoid(noise @ h) - 1) @ noise
+            ),
+            where="Look at a noise word whose score is very low.",
+            what="It is told from the right word already, so its share is near 0: σ(s), not σ(s) - 1.",
+        ),
+        Mistake(
+            wrong=lambda h, right, noise: (
+                (torch.sigmoid(right @ h) - 1) * right + torch.sigmoid(noise @ h) @ noise / len(noise)
+            ),
+            where="Look at what is done with several noise words.",
+            what="Their losses are added up, not averaged, and so are their gradients.",
+        ),
+        Mistake(
+            wrong=lambda h, right, noise: (torch.sigmoid(right @ h) - 1) * right,
             where="Look at the noise words.",
-            what="They cost something, too. Without them, high scores for everything would win.",
+            what="They push, too. Without them all rows would run together.",
         ),
         Mistake(
-            wrong=lambda right, noise: -F.logsigmoid(right) + F.logsigmoid(noise).sum(),
-            where="Look at log s(x) and log s(-x): is one minus the other?",
-            what="A minus in front of the logarithm is not a minus in front of the score: s(-x) is 1 - s(x).",
+            wrong=lambda h, right, noise: (torch.sigmoid(right @ h) - 1) * h + torch.sigmoid(noise @ h).sum() * h,
+            where="The score is a product of two vectors. Which one stays when you derive by h?",
+            what="The derivative of o · h by h is o, the row. You multiplied by h.",
+        ),
+        Mistake(
+            wrong=lambda h, right, noise: torch.sigmoid(right @ h) - 1 + torch.sigmoid(noise @ h).sum(),
+            where="Look at the shape: h has H numbers, and each has a derivative.",
+            what="These are the derivatives by the scores. Each one still multiplies its row.",
         ),
     ],
 )

@@ -33,12 +33,11 @@ def readers(shares: Mapping[str, float], coin: float = 0.5) -> None:
     ax = plt.subplots(figsize=(5.6, 0.5 * len(shares) + 0.9))[1]
     ax.barh(range(len(shares)), [100 * share for share in shares.values()], color=BLUE, height=0.65)
     for row, share in enumerate(shares.values()):
-        plain = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
-        ax.text(100 * share + 1.5, row, f"{share:.0%}", va="center", bbox=plain, zorder=3)
-    ax.axvline(100 * coin, color=INK, linestyle=":", linewidth=1.5)
+        ax.text(100 * share - 1.5, row, f"{share:.0%}", va="center", ha="right", color="white", weight="bold")
+    ax.axvline(100 * coin, color=INK, linestyle=":", linewidth=1.5, zorder=0)
     ax.set_yticks(range(len(shares)), list(shares))
     ax.invert_yaxis()
-    ax.set(xlim=(0, 112), xlabel="% of stories whose mood is read right (dotted: a coin)")
+    ax.set(xlim=(0, 104), xlabel="% of moods read right (dotted: a coin)")
     ax.set_xticks(range(0, 101, 25))
     ax.tick_params(axis="y", length=0)
 
@@ -69,14 +68,21 @@ def two_tasks(words: Sequence[str], centre: int) -> None:
 
 def word_map(points: Tensor, groups: Mapping[str, Sequence[int]], labels: Mapping[int, str]) -> None:
     """Words as points of a plane, (words, 2); a colour and a marker a group, and some words by name."""
-    figure, ax = plt.subplots(figsize=(6.2, 5.6))
+    figure, ax = plt.subplots(figsize=(6.2, 4.9))
     for (name, rows), (colour, marker) in zip(groups.items(), LOOKS, strict=False):
         x, y = points[list(rows)].T.tolist()
         ax.scatter(x, y, s=34, color=colour, marker=marker, label=name, alpha=0.85, linewidths=0)
-    for row, word in labels.items():
-        x, y = points[row].tolist()
-        ax.annotate(word, (x, y), xytext=(5, 4), textcoords="offset points", size=10.5, color=INK,
+    group_of = {row: next(list(rows) for rows in groups.values() if row in rows) for row in labels}
+    middles = {row: points[rows].mean(0) for row, rows in group_of.items()}
+    wide = float(points[:, 0].max() - points[:, 0].min())
+    for row, word in labels.items():  # above its group, so that it lies on no point; away from a group close by
+        gaps = [(middles[other] - middles[row]).tolist() for other in labels if other != row]
+        beside = [x for x, y in gaps if abs(x) < 0.08 * wide and abs(y) < 0.08 * wide]
+        ax.annotate(word, (float(middles[row][0]), float(points[group_of[row], 1].max())), xytext=(0, 6),
+                    textcoords="offset points", size=10.5, color=INK,
+                    ha=("right" if beside[0] > 0 else "left") if beside else "center",
                     path_effects=[withStroke(linewidth=3, foreground="white")])  # fmt: skip
+    ax.margins(y=0.1)
     ax.set(xticks=[], yticks=[], xlabel="first direction of the plane", ylabel="second direction")
     figure.legend(loc="outside lower center", ncols=4, fontsize=10, handletextpad=0.2, columnspacing=1.0)
 
@@ -123,6 +129,6 @@ def leanings(rows: Mapping[str, tuple[float, float, float]], names: tuple[str, s
             ax.scatter(value, row, s=60, color=colour, marker=marker, label=name if row == 0 else None, linewidths=0)
     ax.set_yticks(range(len(rows)), list(rows))
     ax.invert_yaxis()
-    ax.set(xlabel="← parrot, poodle          expects          heron, badger →")
+    ax.set(xlabel="← expects parrot, poodle          expects heron, badger →")
     ax.tick_params(axis="y", length=0)
     ax.figure.legend(loc="outside upper center", ncols=3, fontsize=10, handletextpad=0.2, columnspacing=1.0)
