@@ -10,12 +10,13 @@ from torch import Tensor
 from bertmini.lab.figures import BLUE, GREEN, INK, ORANGE, PURPLE, RED, blank
 
 PART = {"self-attention": GREEN, "Linear": ORANGE, "GELU": "#F0E442", "LayerNorm": "#BFD9EA"}
-LINES = {  # colour, marker, dashes
-    "post-LN, with residuals": (BLUE, "o", "-"),
-    "pre-LN, with residuals": (GREEN, "s", "-"),
-    "post-LN, without": (RED, "^", "--"),
-    "pre-LN, without": (PURPLE, "D", ":"),
-    "no LayerNorm, without": (INK, "v", "--"),
+LINES = {  # colour, marker, dashes, size of the marker: what lies on another line is smaller
+    "post-LN, with residuals": (BLUE, "o", "-", 5),
+    "pre-LN, with residuals": (GREEN, "s", "-", 9),
+    "no LayerNorm, with residuals": (ORANGE, "d", "-", 12),
+    "post-LN, without": (RED, "^", "--", 5),
+    "pre-LN, without": (PURPLE, "D", ":", 9),
+    "no LayerNorm, without": (INK, "v", "--", 5),
 }
 
 
@@ -25,7 +26,7 @@ def one_layer(start: str, steps: Sequence[tuple[str, str]]) -> None:
     start: the shape that comes in. steps: (name, shape of what leaves it). A road begins where the last "+" was
     normalised, or at the top.
     """
-    ax = blank(5.4, 0.62 * len(steps) + 1.1, 10, 1.25 * len(steps) + 1.6)
+    ax = blank(4.9, 0.58 * len(steps) + 1.0, 10, 1.25 * len(steps) + 1.6)
     middle, x, fork = 4.6, 1.15, 0.75
     ax.text(middle, 0.3, "x", ha="center", va="center", size=12, style="italic")
     ax.text(8.6, 0.3, start, ha="center", va="center", size=11)
@@ -67,31 +68,31 @@ def bends(u: Sequence[float], curves: Mapping[str, Sequence[float]]) -> None:
 
 def through_the_depth(panels: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
     """Panels one above the other: a number a layer against the layer, logarithmic, a line for each way to build."""
-    figure, axes = plt.subplots(len(panels), 1, figsize=(5.8, 3.1 * len(panels) + 1.0), sharex=True)
+    figure, axes = plt.subplots(len(panels), 1, figsize=(5.2, 2.9 * len(panels) + 1.0), sharex=True)
     for ax, (title, lines) in zip(axes, panels.items(), strict=True):
         for name, line in lines.items():
-            colour, marker, dash = LINES[name]
-            pre = name.startswith("pre")  # larger and open, so that what lies on it shows
-            look = {"markersize": 9, "markerfacecolor": "white", "zorder": 2} if pre else {"markersize": 5, "zorder": 3}
+            colour, marker, dash, size = LINES[name]
+            look = {"markerfacecolor": "white", "zorder": 3 - size / 10} if size > 5 else {"zorder": 3}
             layers = range(1, len(line) + 1)
-            ax.plot(layers, line, dash, color=colour, marker=marker, linewidth=2, label=name, **look)
+            ax.plot(layers, line, dash, color=colour, marker=marker, markersize=size, linewidth=2, label=name, **look)
             ax.set_xticks(layers)
         ax.set_yscale("log")
+        ax.margins(y=0.1)
         ax.set_title(title, loc="left", weight="bold", size=11)
         ax.minorticks_off()
     axes[-1].set_xlabel("layer")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=10)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9.5, labelspacing=0.7)
 
 
 def who_sees_whom(panels: Mapping[str, Tensor], tokens: Sequence[str]) -> None:
     """(T, T) panels, two in a row: how strongly each output (row) moves with each input (column); white is nothing."""
-    figure, axes = plt.subplots((len(panels) + 1) // 2, 2, figsize=(6.4, 7.0), sharex=True, sharey=True, squeeze=False)
+    figure, axes = plt.subplots((len(panels) + 1) // 2, 2, figsize=(5.3, 6.3), sharex=True, sharey=True, squeeze=False)
     for ax, (title, seen) in zip(axes.flat, panels.items(), strict=True):
         share = (seen / seen.amax(-1, keepdim=True)).numpy()
         image = ax.imshow(share, cmap="cividis_r", norm=LogNorm(1e-3, 1))  # 0 has no logarithm, and stays white
         ax.set_title(title, size=11, weight="bold")
-        ax.set_xticks(range(len(tokens)), tokens, rotation=90, size=9.5)
-        ax.set_yticks(range(len(tokens)), tokens, size=9.5)
+        ax.set_xticks(range(len(tokens)), tokens, rotation=90, size=10)
+        ax.set_yticks(range(len(tokens)), tokens, size=10)
         ax.set_xticks([i + 0.5 for i in range(len(tokens) - 1)], minor=True)
         ax.set_yticks([i + 0.5 for i in range(len(tokens) - 1)], minor=True)
         ax.grid(which="minor", color="#DDDDDD", linewidth=0.6)
@@ -101,4 +102,4 @@ def who_sees_whom(panels: Mapping[str, Tensor], tokens: Sequence[str]) -> None:
     for ax in axes[-1]:
         ax.set_xlabel("input at")
     bar = figure.colorbar(image, ax=axes, location="bottom", shrink=0.7, aspect=35)
-    bar.set_label("gradient, as a share of the row's largest; white: exactly 0", size=10)
+    bar.set_label("gradient, as a share of the row's largest; white: 0", size=10)
