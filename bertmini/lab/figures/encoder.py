@@ -81,7 +81,8 @@ def through_the_depth(panels: Mapping[str, Mapping[str, Sequence[float]]]) -> No
         ax.set_title(title, loc="left", weight="bold", size=11)
         ax.minorticks_off()
     axes[-1].set_xlabel("layer")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9.5, labelspacing=0.7)
+    handles = axes[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=2, fontsize=9.5, labelspacing=0.7)
 
 
 def who_sees_whom(panels: Mapping[str, Tensor], tokens: Sequence[str]) -> None:
