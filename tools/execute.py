@@ -16,7 +16,7 @@ def execute(path: Path) -> None:
     """Run one notebook in its own folder; an error in a cell is raised and nothing is stored."""
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": path.parent}}, record_timing=False,
-                   extra_arguments=["--log-level=ERROR"]).execute()
+                   coalesce_streams=True, extra_arguments=["--log-level=ERROR"]).execute()
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
