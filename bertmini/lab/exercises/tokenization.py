@@ -1,10 +1,7 @@
 """The exercises of notebooks/03_tokenization.ipynb."""
 
-from collections import Counter
-from itertools import pairwise
-
 from bertmini.lab.check import Exercise, Mistake
-from bertmini.wordpiece import LONGEST_WORD, strip_accents, wordpiece
+from bertmini.wordpiece import LONGEST_WORD, strip_accents, train_wordpiece, wordpiece
 
 # ---- Cut by eye ----
 
@@ -39,73 +36,35 @@ by_eye = Exercise(
     ],
 )
 
-# ---- The score in circulation ----
+# ---- Three more merges ----
 
+COAST = {"sea": 5, "ten": 6, "tide": 2, "tea": 3}
 
-def counted(words: dict[str, int], times: bool = True) -> tuple[Counter, Counter]:
-    """How often each piece and each pair of neighbours occurs, where words are cut into characters."""
-    ones, pairs = Counter(), Counter()
-    for word, n in words.items():
-        pieces = [word[0], *("##" + char for char in word[1:])]
-        for piece in pieces:
-            ones[piece] += n if times else 1
-        for pair in pairwise(pieces):
-            pairs[pair] += n if times else 1
-    return ones, pairs
-
-
-def ratio(words: dict[str, int], first: str, second: str) -> float:
-    ones, pairs = counted(words)
-    return pairs[first, second] / (ones[first] * ones[second])
-
-
-def ratio_of_types(words: dict[str, int], first: str, second: str) -> float:
-    ones, pairs = counted(words, times=False)
-    return pairs[first, second] / (ones[first] * ones[second])
-
-
-def only_count(words: dict[str, int], first: str, second: str) -> int:
-    return counted(words)[1][first, second]
-
-
-def over_sum(words: dict[str, int], first: str, second: str) -> float:
-    ones, pairs = counted(words)
-    return pairs[first, second] / (ones[first] + ones[second])
-
-
-def over_one(words: dict[str, int], first: str, second: str) -> float:
-    ones, pairs = counted(words)
-    return pairs[first, second] / ones[first]
-
-
-PORT = {"sea": 5, "ten": 6, "tide": 2, "tea": 3}
-
-pair_score = Exercise(
-    right=ratio,
-    cases=[(PORT, "##i", "##d"), (PORT, "t", "##e"), ({"oar": 4, "oat": 1, "boat": 3}, "##a", "##t")],
-    where="Look at the three counts that the score needs: the pair, its first piece, its second piece.",
-    what="Every occurrence counts as often as its word does, and a letter inside a word is a piece with ##.",
-    line="ones, pairs = counted(words)\nreturn pairs[first, second] / (ones[first] * ones[second])",
+merges = Exercise(
+    right=list(train_wordpiece(COAST, 21))[18:],  # 5 special tokens, 12 characters, te, and these
+    where="Look at the counts after te: which pairs has the first merge changed, and which has it made?",
+    what="te ##n has 6, s ##e and ##e ##a have 5, te ##a has 3, all others 2. Join the first, and count again.",
+    line='["ten", "se", "sea"]',
     mistakes=[
         Mistake(
-            wrong=only_count,
-            where="Look at what you divide by.",
-            what="This is the count of the pair alone, BPE's score. Divide by the product of the two pieces' counts.",
+            wrong=["ten", "##ea", "sea"],
+            where="Look at the second merge, where two pairs have 5.",
+            what="s ##e and ##e ##a are equal. The smaller id of the first token decides, and s comes before ##e.",
         ),
         Mistake(
-            wrong=ratio_of_types,
-            where="Look at how often a word counts.",
-            what="You count every word once. sea occurs 5 times, so each of its pieces and pairs does.",
+            wrong=["##ea", "##en", "se"],
+            where="Look at the counts after the first merge.",
+            what="These are the next pairs of the first count. te has taken the e of tea and of ten: count again.",
         ),
         Mistake(
-            wrong=over_sum,
-            where="Look at what stands below the line.",
-            what="You divide by the sum of the two counts. The score divides by their product.",
+            wrong=["te", "ten", "se"],
+            where="Look at where to begin.",
+            what="te is there already. Asked for are the three after it.",
         ),
         Mistake(
-            wrong=over_one,
-            where="Look at what stands below the line.",
-            what="You divide by the count of the first piece only. The second one's belongs there, too.",
+            wrong=["te##n", "s##e", "se##a"],
+            where="Look at the marks.",
+            what="The right pairs. When two pieces are joined, the second loses its mark.",
         ),
     ],
 )

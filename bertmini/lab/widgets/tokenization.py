@@ -6,7 +6,7 @@ import ipywidgets
 import matplotlib.pyplot as plt
 
 from bertmini.lab.figures.tokenization import cuts, wordpiece_boxes
-from bertmini.lab.widgets import Control, _row, _spoken
+from bertmini.lab.widgets import Control, _row, spoken
 from bertmini.wordpiece import basic_tokenize, tokenize
 
 
@@ -32,7 +32,7 @@ def growing(tokens: Sequence[str], smallest: int, text: str) -> ipywidgets.VBox:
 
     def update(_change: object = None) -> None:
         chosen = tokens[: size.value]
-        said.value = _spoken(readout(writing.value, chosen))
+        said.value = spoken(readout(writing.value, chosen))
         picture.clear_output(wait=True)
         with picture:
             cuts({"": wordpiece_boxes(tokenize(writing.value, {token: i for i, token in enumerate(chosen)}))})
