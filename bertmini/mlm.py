@@ -47,7 +47,10 @@ def corrupt(
 
 
 class MLMHead(nn.Module):
-    """Linear + GELU + LayerNorm, then the token table as decoder, with its own bias (google-research/bert)."""
+    """Linear, GELU, LayerNorm; then every row of the token table, and a bias of its own.
+
+    As in google-research/bert, run_pretraining.py.
+    """
 
     def __init__(self, config: BertConfig):
         super().__init__()

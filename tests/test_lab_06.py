@@ -173,14 +173,14 @@ def test_only_ways_from_the_token_to_its_own_vector_are_red(draw):
 
 def test_the_curves_and_their_floors(draw):
     curves = {"masked": [[3.0, 1.0], [2.0, 0.9]], "next word, causal": [[3.0, 2.0]]}
-    draw.learning([0, 100], curves, [(["masked", "next word, causal"], {"best": (0.5, "masked")})])
+    draw.learning([0, 100], curves, ["masked", "next word, causal"], {"best": (0.5, "masked")})
     (ax,) = draw.plt.gcf().axes
     assert [list(line.get_ydata()) for line in ax.lines] == [[3, 1], [2, 0.9], [3, 2], [0.5, 0.5]]
 
 
 def test_the_mass_off_the_map(draw):
     real = torch.eye(2, dtype=torch.bool)
-    draw.ring({"row": {"a": torch.eye(2) / 2, "b": torch.ones(2, 2) / 4}}, ["x", "y"], ["v", "w"], {"row": real})
+    draw.ring({"row": {"a": torch.eye(2) / 2, "b": torch.ones(2, 2) / 4}}, ["x", "y"], ["v", "w"], real)
     assert [ax.get_xlabel() for ax in draw.plt.gcf().axes] == ["off the map: 0%", "off the map: 50%"]
 
 

@@ -1,170 +1,134 @@
 """The exercises of notebooks/06_masked_language_model.ipynb."""
 
-import math
-
 import torch
 from torch import Tensor
 
 from bertmini.lab.check import Exercise, Mistake
 
-# ---- Hide them yourself ----
+# ---- Can you trust a visible word? ----
 
-MASK = 4
-TEN = [2, 11, 12, 13, 14, 15, 16, 17, 18, 3]
-
-
-def hidden_by(masked: float, kept: float):
-    """Hide below `masked`, keep from there to below `kept`, replace above."""
-
-    def show(token_ids: list[int], positions: list[int], coins: list[float], drawn: list[int]) -> list[int]:
-        shown = list(token_ids)
-        for t, coin, other in zip(positions, coins, drawn, strict=True):
-            shown[t] = MASK if coin < masked else token_ids[t] if coin < kept else other
-        return shown
-
-    return show
-
-
-def hidden_swapped(token_ids: list[int], positions: list[int], coins: list[float], drawn: list[int]) -> list[int]:
-    shown = list(token_ids)
-    for t, coin, other in zip(positions, coins, drawn, strict=True):
-        shown[t] = MASK if coin < 0.8 else other if coin < 0.9 else token_ids[t]
-    return shown
-
-
-def hidden_by_place(token_ids: list[int], positions: list[int], coins: list[float], drawn: list[int]) -> list[int]:
-    shown = list(token_ids)
-    for i in range(len(positions)):
-        shown[i] = MASK if coins[i] < 0.8 else token_ids[i] if coins[i] < 0.9 else drawn[i]
-    return shown
-
-
-def only_the_chosen(token_ids: list[int], positions: list[int], coins: list[float], drawn: list[int]) -> list[int]:
-    shown = hidden_by(0.8, 0.9)(token_ids, positions, coins, drawn)
-    return [shown[t] for t in positions]
-
-
-LOOP = "shown = list(token_ids)\nfor t, coin, other in zip(positions, coins, drawn):\n"
-
-hide = Exercise(
-    right=hidden_by(0.8, 0.9),
-    cases=[
-        (TEN, [1, 4, 6], [0.10, 0.85, 0.95], [30, 31, 32]),
-        (TEN, [2, 8], [0.79, 0.80], [4, 33]),
-        (TEN, [3, 5, 7], [0.90, 0.90, 0.20], [2, 15, 34]),
-    ],
-    where="Look at what each coin decides: below 0.8, from 0.8 to below 0.9, and from 0.9 on.",
-    what="Make a copy of token_ids; at each chosen position write MASK, or leave it, or write the drawn token.",
-    line=LOOP + "    shown[t] = MASK if coin < 0.8 else token_ids[t] if coin < 0.9 else other\nreturn shown",
+trust = Exercise(
+    right=lambda chosen, masked, kept: (1 - chosen + chosen * kept) / (1 - chosen * masked),
+    cases=[(0.15, 0.8, 0.1), (0.15, 0.8, 0.0), (0.4, 0.5, 0.3), (0.15, 1.0, 0.0), (1.0, 0.5, 0.25)],
+    where="Look at two shares of all tokens: those that are visible, and those that are visible and true.",
+    what="Visible are all but chosen * masked. True are those not chosen, and of the chosen ones the kept. Divide.",
+    line="return (1 - chosen + chosen * kept) / (1 - chosen * masked)",
     mistakes=[
         Mistake(
-            wrong=hidden_swapped,
-            where="Look at the coins 0.85 and 0.95: which of the two keeps the token?",
-            what="Keeping and replacing have changed places. From 0.8 to below 0.9 the token stays.",
+            wrong=lambda chosen, masked, kept: 1 - chosen + chosen * kept,
+            where="Look at what you take the share of: all tokens, or those that are visible?",
+            what="This is the share of true tokens among all. Divide by the share of the visible ones.",
         ),
         Mistake(
-            wrong=hidden_by_place,
-            where="Look at which tokens have changed: are they the chosen ones?",
-            what="The first coin belongs to the first chosen position, positions[0], and not to token 0.",
+            wrong=lambda chosen, masked, kept: 1 - chosen * (1 - masked - kept),
+            where="Look at what you take the share of: all tokens, or those that are visible?",
+            what="You take away the replaced ones from all tokens, but a [MASK] is not true either, and not visible.",
         ),
         Mistake(
-            wrong=hidden_by(1.0, 1.0),
-            where="Look at the coins of 0.8 and more.",
-            what="You hide every chosen token. One in five of them is not shown as [MASK].",
+            wrong=lambda chosen, masked, kept: (1 - chosen) / (1 - chosen * masked),
+            where="Look at the kept tokens: are they true?",
+            what="A token that was chosen and kept is true, too. Add chosen * kept above the line.",
         ),
         Mistake(
-            wrong=hidden_by(0.8, 0.8),
-            where="Look at the coins from 0.8 to below 0.9.",
-            what="You replace them. A coin in this range keeps the token.",
+            wrong=lambda chosen, masked, kept: chosen * kept / (1 - chosen * masked),
+            where="Look at the tokens that were not chosen: are they true?",
+            what="This is how likely a visible token was chosen and kept. Those not chosen are true as well.",
         ),
         Mistake(
-            wrong=only_the_chosen,
-            where="Look at the length of your list.",
-            what="The model is shown the whole text, not the chosen tokens alone.",
+            wrong=lambda chosen, masked, kept: kept / (1 - masked) if masked < 1 else 0.0,
+            where="Look at the tokens that were not chosen: can the model tell them from the others?",
+            what="You look at the chosen ones only. Most visible tokens were not chosen, and all of those are true.",
         ),
     ],
 )
 
-# ---- How many are predicted? ----
+# ---- Whole words ----
 
-predictions = Exercise(
-    right=lambda length, limit: min(limit, max(1, round(0.15 * length))),
-    cases=[(128, 20), (10, 20), (8, 20), (3, 20), (512, 20), (64, 20), (53, 20), (512, 77)],
-    where="Look at the shortest and the longest text: at least one is predicted, and never more than limit.",
-    what="Round 15% of the length, raise it to 1 where it is 0, and cut it at limit.",
-    line="return min(limit, max(1, round(0.15 * length)))",
+
+def words_of(tokens: list[str]) -> list[list[int]]:
+    """The positions of each word's pieces."""
+    words: list[list[int]] = []
+    for t, token in enumerate(tokens):
+        if token.startswith("##"):
+            words[-1].append(t)
+        else:
+            words.append([t])
+    return words
+
+
+def whole_right(tokens: list[str], positions: list[int]) -> list[int]:
+    return [t for word in words_of(tokens) if set(word) & set(positions) for t in word]
+
+
+def whole_forwards(tokens: list[str], positions: list[int]) -> list[int]:
+    found = set(positions)
+    for t in range(1, len(tokens)):
+        if tokens[t].startswith("##") and t - 1 in found:
+            found.add(t)
+    return sorted(found)
+
+
+def whole_backwards(tokens: list[str], positions: list[int]) -> list[int]:
+    found = set(positions)
+    for t in range(len(tokens) - 1, 0, -1):
+        if tokens[t].startswith("##") and t in found:
+            found.add(t - 1)
+    return sorted(found)
+
+
+def whole_neighbours(tokens: list[str], positions: list[int]) -> list[int]:
+    found = set(positions)
+    for t in positions:
+        if tokens[t].startswith("##"):
+            found.add(t - 1)
+        if t + 1 < len(tokens) and tokens[t + 1].startswith("##"):
+            found.add(t + 1)
+    return sorted(found)
+
+
+SHORT = ["the", "light", "##house", "."]
+LONG = ["[CLS]", "air", "##ship", "##s", "saw", "the", "light", "##house", ".", "[SEP]"]
+
+whole = Exercise(
+    right=whole_right,
+    cases=[(SHORT, [2]), (SHORT, [1]), (SHORT, [0, 3]), (LONG, [1]), (LONG, [3, 4]), (LONG, [2, 6]), (LONG, [6, 7])],
+    where="Look at the words first: which positions belong to the same word?",
+    what="Go through the tokens and start a new word at each that does not begin with ##. Return the touched words.",
+    line=(
+        "words = []\nfor t, token in enumerate(tokens):\n"
+        "    words[-1].append(t) if token.startswith('##') else words.append([t])\n"
+        "return [t for word in words if set(word) & set(positions) for t in word]"
+    ),
     mistakes=[
         Mistake(
-            wrong=lambda length, limit: min(limit, max(1, math.ceil(0.15 * length))),
-            where="Look at a length of 8: 15% of it is 1.2.",
-            what="You round up. P, the number of slots, is rounded up; the number of predictions is rounded.",
+            wrong=lambda tokens, positions: list(positions),
+            where="Look at the tokens beside the chosen ones.",
+            what="You return the positions as they came. A chosen piece brings the other pieces of its word.",
         ),
         Mistake(
-            wrong=lambda length, limit: min(limit, max(1, int(0.15 * length))),
-            where="Look at a length of 64: 15% of it is 9.6.",
-            what="int() cuts the decimals off; round() goes to the nearest whole number.",
+            wrong=whole_forwards,
+            where="Look at a chosen token that begins with ##: where does its word begin?",
+            what="You go from a chosen piece to the right only. The pieces before it belong to the word, too.",
         ),
         Mistake(
-            wrong=lambda length, limit: min(limit, round(0.15 * length)),
-            where="Look at a length of 3.",
-            what="15% of 3 is 0.45, which rounds to 0, and a text without a prediction would teach nothing.",
+            wrong=whole_backwards,
+            where="Look at the token after a chosen one: does it begin with ##?",
+            what="You go from a chosen piece to the left only. The pieces after it belong to the word, too.",
         ),
         Mistake(
-            wrong=lambda length, limit: max(1, round(0.15 * length)),
-            where="Look at a length of 512 with 20 slots.",
-            what="There is no room for more than limit predictions.",
+            wrong=whole_neighbours,
+            where="Look at air ##ship ##s with the first piece chosen.",
+            what="You take one piece on each side. A word may have three pieces or more.",
         ),
         Mistake(
-            wrong=lambda length, limit: min(limit, max(1, round(0.15 * (length - 3)))),
-            where="Look at which tokens the 15% are taken of.",
-            what="[CLS] and [SEP] are never chosen, but they do count in the length.",
+            wrong=lambda tokens, positions: [word for word in words_of(tokens) if set(word) & set(positions)],
+            where="Look at the shape: a list of positions, or a list of lists?",
+            what="These are the right words. Return their positions in one list.",
         ),
         Mistake(
-            wrong=lambda length, limit: 0.15 * length,
-            where="Look at a length of 10.",
-            what="One and a half tokens cannot be hidden; the number must be whole, from 1 to limit.",
-        ),
-    ],
-)
-
-# ---- From chances to perplexity ----
-
-
-def mean_nats(chances: list[float]) -> float:
-    return -sum(math.log(p) for p in chances) / len(chances)
-
-
-perplexity = Exercise(
-    right=lambda chances: math.exp(mean_nats(chances)),
-    cases=[([0.25, 0.25, 0.25],), ([1.0, 0.5, 0.125],), ([0.9, 0.01],), ([0.2],)],
-    where="Look at the definition: e to the power of the mean loss.",
-    what="The loss of one guess is −log p, with the natural logarithm. Take the mean of them, then math.exp.",
-    line="return math.exp(-sum(math.log(p) for p in chances) / len(chances))",
-    mistakes=[
-        Mistake(
-            wrong=mean_nats,
-            where="Look at three chances of 1/4: you should get 4.",
-            what="This is the loss in nats. The perplexity is e to that power.",
-        ),
-        Mistake(
-            wrong=lambda chances: sum(1 / p for p in chances) / len(chances),
-            where="Look at the chances 1, 1/2, 1/8: the losses are 0, log 2, log 8.",
-            what="You average 1/p. The mean is taken of the losses, −log p, and only then comes e.",
-        ),
-        Mistake(
-            wrong=lambda chances: len(chances) / sum(chances),
-            where="Look at the chances 1, 1/2, 1/8: the losses are 0, log 2, log 8.",
-            what="You average the chances. The mean is taken of the losses, −log p, and only then comes e.",
-        ),
-        Mistake(
-            wrong=lambda chances: 2 ** mean_nats(chances),
-            where="Look at the base: which number is raised to the power?",
-            what="A loss with the natural logarithm goes with e; 2 goes with losses in bits.",
-        ),
-        Mistake(
-            wrong=lambda chances: math.exp(mean_nats(chances) * len(chances)),
-            where="Look at three chances of 1/4: you should get 4, however many they are.",
-            what="You add the losses up. Divide by their number before taking e.",
+            wrong=lambda tokens, positions: [t for p in positions for w in words_of(tokens) if p in w for t in w],
+            where="Look at a text in which both pieces of a word have been chosen.",
+            what="A word that is chosen twice comes twice in your list. Each position belongs there once.",
         ),
     ],
 )

@@ -75,7 +75,7 @@ class Street:
 
 
 def encode(model: BertForPreTraining, token_ids: Tensor, allowed: Tensor | None) -> Tensor:
-    """The encoder with any (T, T) bool pattern of who may look at whom: row looks at column. -> (B, T, H)."""
+    """The (B, T, H) of the encoder. allowed: (T, T) bool, row may look at column."""
     x = model.bert.embeddings(token_ids)
     for layer in model.bert.layers:
         x = layer(x, allowed)
@@ -107,7 +107,7 @@ def mean_nats(scores: Tensor, labels: Tensor) -> Tensor:
 
 
 def next_word(model: BertForPreTraining, token_ids: Tensor, causal: bool) -> Tensor:
-    """Every word (not [CLS], not [SEP]) from the position before it; the mean loss, nats."""
+    """The mean loss of each word (not [CLS], [SEP]) from the position before it."""
     T = token_ids.shape[1]
     allowed = torch.ones(T, T, dtype=torch.bool).tril() if causal else None
     hidden = encode(model, token_ids, allowed)

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from bertmini.lab.figures import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, blank, box
+from bertmini.lab.figures import BLUE, FAINT, GREEN, INK, ORANGE, RED, blank, box
 
 FATE = {"not chosen": FAINT, "[MASK]": INK, "kept": GREEN, "replaced": ORANGE}
 HOLE = "#8F1D2C"  # what is not on the map
@@ -14,7 +14,7 @@ HOLE = "#8F1D2C"  # what is not on the map
 
 def three_views(true: Sequence[str], shown: Sequence[str], fates: Mapping[int, str]) -> None:
     """A text, what the model is shown of it, and what it has to guess. fates: position -> a key of FATE."""
-    ax = blank(7.0, 2.3, 1.75 + len(true), 3.75)
+    ax = blank(0.6 * (1.75 + len(true)), 2.3, 1.75 + len(true), 3.75)
     rows = {"text": true, "shown": shown, "guessed": [token if t in fates else "" for t, token in enumerate(true)]}
     for level, (name, tokens) in enumerate(rows.items()):
         y = 0.1 + 1.0 * level
@@ -27,9 +27,9 @@ def three_views(true: Sequence[str], shown: Sequence[str], fates: Mapping[int, s
     x = 1.7
     for fate in [*dict.fromkeys(fates.values())]:
         ax.add_patch(Rectangle((x, 3.25), 0.35, 0.35, facecolor=FATE[fate]))
-        label = "shown as [MASK]" if fate == "[MASK]" else f"{fate}"
+        label = "shown as [MASK]" if fate == "[MASK]" else fate
         ax.text(x + 0.45, 3.43, label, va="center", size=10)
-        x += 3.4
+        x += 2.6
 
 
 def fates(counts: Mapping[str, Mapping[str, int]]) -> None:
@@ -59,7 +59,7 @@ def paths(L: int, seen: Mapping[str, Sequence[tuple[tuple[int, int], tuple[int, 
     """Who looks at whom, in panels: dots are positions (left to right) and layers (upwards), lines are looks.
 
     seen: title -> the looks, ((position, layer below), (position, layer above)). The lines on a way from the middle
-    token to the middle's last vector are drawn in red.
+    token to the middle's last vector are thick and red.
     """
     _, axes = plt.subplots(1, len(seen), figsize=(5.4, 2.3), sharey=True)
     for ax, (title, looks) in zip(axes, seen.items(), strict=True):
@@ -86,51 +86,46 @@ def paths(L: int, seen: Mapping[str, Sequence[tuple[tuple[int, int], tuple[int, 
     axes[0].set_yticks(range(L + 1), ["tokens", *(f"layer {i + 1}" for i in range(L))], size=10)
 
 
-CURVE = {
-    "next word, sees both sides": (RED, "o"), "next word, causal": (BLUE, "s"), "masked": (GREEN, "^"),
-    "blind to itself, 2 layers": (RED, "o"), "blind to itself, 1 layer": (PURPLE, "D"),
-    "blind to itself, 2 layers, raw neighbours": (INK, "v"),
-}  # fmt: skip
+CURVE = {"next word, sees both sides": (RED, "o"), "next word, causal": (BLUE, "s"), "masked": (GREEN, "^")}
 
 
-Panel = tuple[Sequence[str], Mapping[str, tuple[float, str]]]
-
-
-def learning(steps: Sequence[int], curves: Mapping[str, Sequence[Sequence[float]]], panels: Sequence[Panel]) -> None:
-    """Loss against steps, a line a seed. panels: (names of curves, floor's label -> (nats, colour's curve))."""
-    _, axes = plt.subplots(len(panels), 1, figsize=(5.4, 2.5 * len(panels)), squeeze=False)
-    for ax, (names, floors) in zip(axes[:, 0], panels, strict=True):
-        for name in names:
-            colour, marker = CURVE[name]
-            for number, line in enumerate(curves[name]):
-                label = name if number == 0 else None
-                ax.plot(steps, line, color=colour, marker=marker, markersize=5, markevery=5, linewidth=1.5, label=label)
-        for label, (nats, of) in floors.items():
-            ax.axhline(nats, color=CURVE[of][0], linestyle=":", linewidth=1.5)
-            ax.text(steps[-1], nats - 0.03, label, ha="right", va="top", size=10, color=INK)
-        ax.set(ylim=(-0.04, 1.45), xlabel="step", ylabel="held-out loss (nats)")
-        ax.legend(loc="upper right", fontsize=10)
+def learning(
+    steps: Sequence[int],
+    curves: Mapping[str, Sequence[Sequence[float]]],
+    names: Sequence[str],
+    floors: Mapping[str, tuple[float, str]],
+) -> None:
+    """Loss against steps, a line a seed, of the curves named. floors: label -> (nats, whose colour)."""
+    ax = plt.subplots(figsize=(5.0, 2.5))[1]
+    for name in names:
+        colour, marker = CURVE[name]
+        for number, line in enumerate(curves[name]):
+            label = name if number == 0 else None
+            ax.plot(steps, line, color=colour, marker=marker, markersize=5, markevery=5, linewidth=1.5, label=label)
+    for label, (nats, of) in floors.items():
+        ax.axhline(nats, color=CURVE[of][0], linestyle=":", linewidth=1.5)
+        ax.text(steps[-1], nats - 0.03, label, ha="right", va="top", size=10, color=INK)
+    ax.set(ylim=(-0.04, 1.45), xlabel="step", ylabel="loss (nats)", xticks=range(0, steps[-1] + 1, 500))
+    ax.legend(loc="upper right", fontsize=10)
 
 
 def cost(T: int, costs: Mapping[str, tuple[int, int]], P: int) -> None:
-    """For each size two bars: FLOPs with scores at all T positions, and at P of them, as multiples of the second."""
-    ax = plt.subplots(figsize=(5.2, 2.8))[1]
+    """For each size a bar: FLOPs with scores at all T positions, as a multiple of those with scores at P of them."""
+    ax = plt.subplots(figsize=(4.4, 2.2))[1]
     for x, (all_of_them, some) in enumerate(costs.values()):
         times = all_of_them / some
-        ax.bar(x - 0.2, times, width=0.38, color=RED, label=None if x else f"scores at all {T} positions")
-        ax.bar(x + 0.2, 1, width=0.38, color=BLUE, label=None if x else f"scores at {P} of them")
-        ax.text(x - 0.2, times + 0.06, f"{times:.1f}", ha="center", size=10)
+        ax.bar(x, times, width=0.6, color=BLUE, label=None if x else f"scores at all {T} positions")
+        ax.text(x, times + 0.08, f"{times:.1f}", ha="center", size=10)
+    ax.axhline(1, color=INK, linestyle=":", linewidth=1.5, marker="", label=f"scores at {P} of them")
     ax.set_xticks(range(len(costs)), list(costs))
-    ax.set(ylabel="times the arithmetic", ylim=(0, 4.7))
+    ax.set(ylabel="times as much", ylim=(0, 4.9))
     ax.legend(fontsize=10)
 
 
-def ring(
-    rows: Mapping[str, Mapping[str, Tensor]], firsts: Sequence[str], seconds: Sequence[str], real: Mapping[str, Tensor]
-) -> None:
-    """Small multiples: rows of tables, first halves down and second halves across; real: row -> bool, what can be.
+def ring(rows: Mapping[str, Mapping[str, Tensor]], firsts: Sequence[str], seconds: Sequence[str], real: Tensor) -> None:
+    """Small multiples: rows of tables, first halves down and second halves across; real: bool, what can be.
 
-    A cell holds its chance in percent. Cells off the map are framed in red, and their sum stands under the table.
+    A cell holds its chance in percent. Cells off the map are framed, and their sum stands under the table.
     """
     columns = len(next(iter(rows.values())))
     _, axes = plt.subplots(len(rows), columns, figsize=(2.2 * columns + 0.5, 2.45 * len(rows)), squeeze=False)
@@ -144,36 +139,35 @@ def ring(
                     percent = f"{100 * p:.3g}" if abs(400 * p - round(400 * p)) < 1e-4 else f"{100 * p:.0f}"  # 12.5, 16
                     text = percent if p > 0.005 else "·"
                     ax.text(j, i, text, ha="center", va="center", size=10, color=colour)
-                    if not real[label][i, j] and p > 0.005:
+                    if not real[i, j] and p > 0.005:
                         look = {"fill": False, "edgecolor": HOLE, "linewidth": 2}
                         ax.add_patch(Rectangle((j - 0.44, i - 0.44), 0.88, 0.88, **look))
             ax.set_xticks(range(len(seconds)), seconds, size=9)
             ax.set_yticks(range(len(firsts)), firsts, size=9)
             ax.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
             ax.spines[:].set_visible(False)
-            off = float(table[~real[label]].sum())
-            ax.set_xlabel(f"off the map: {off:.0%}", size=10)
-            ax.set_title(f"{title}\n{label}", size=10)
+            ax.set_xlabel(f"off the map: {float(table[~real].sum()):.0%}", size=10)
+            ax.set_title(f"{label}:\n{title}", size=10)
 
 
 def losses(nats: Mapping[str, float], colours: Mapping[str, str]) -> None:
     """Horizontal bars of losses in nats, largest first as given."""
-    ax = plt.subplots(figsize=(5.4, 0.36 * len(nats) + 0.8))[1]
+    ax = plt.subplots(figsize=(5.0, 0.34 * len(nats) + 0.7))[1]
     for y, (name, value) in enumerate(nats.items()):
         ax.barh(y, value, color=colours.get(name, BLUE), height=0.68)
-        ax.text(value + 0.04, y, f"{value:.2f}", va="center", size=10)
+        ax.text(value + 0.01 * max(nats.values()), y, f"{value:.2f}", va="center", size=10)
     ax.set_yticks(range(len(nats)), list(nats), size=10)
     ax.set(ylim=(len(nats) - 0.5, -0.5), xlabel="loss at the gap (nats)", xlim=(0, 1.12 * max(nats.values())))
 
 
-PLAYER = {"best possible": GREEN, "BERT (mini)": BLUE, "word frequencies": "#A6A6A6"}
+PLAYER = {"best possible": GREEN, "BERT (mini)": BLUE}
 for _name in ("CBOW, whole text", "CBOW, 5 on each side", "CBOW, 2 on each side"):
     PLAYER[_name] = ORANGE
 
 
 def pieces(losses: Mapping[str, Mapping[str, float]]) -> None:
     """Grouped bars: group -> player -> nats a word."""
-    ax = plt.subplots(figsize=(5.0, 2.8))[1]
+    ax = plt.subplots(figsize=(4.4, 2.3))[1]
     names = list(next(iter(losses.values())))
     for k, name in enumerate(names):
         for x, group in enumerate(losses.values()):
