@@ -10,17 +10,19 @@ from torch import Tensor, nn
 from bertmini.config import BertConfig
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, keep: Tensor | None = None, dropout: float = 0.0) -> Tensor:
+def attend(
+    q: Tensor, k: Tensor, v: Tensor, keep: Tensor | None = None, dropout: float = 0.0
+) -> Tensor:
     """Mix the values of every token a query may see (Vaswani et al. 2017, eq. 1).
 
-    q: (B, A, R, D) for the R rows that ask; k, v: (B, A, T, D). keep: bool (B, 1, 1, T), True at real tokens.
-    Returns (B, A, R, D).
+    q: (B, A, R, D) for the R rows that ask; k, v: (B, A, T, D).
+    keep: bool (B, 1, 1, T), True at real tokens. Returns (B, A, R, D).
     """
     return F.scaled_dot_product_attention(q, k, v, attn_mask=keep, dropout_p=dropout)
 
 
 def attention_weights(q: Tensor, k: Tensor, keep: Tensor | None = None) -> Tensor:
-    """The (B, A, R, T) matrix that `attend` never builds. For reading and drawing, not for training."""
+    """The (B, A, R, T) matrix that `attend` never builds. For reading, not for training."""
     scores = q @ k.mT / q.shape[-1] ** 0.5
     if keep is not None:
         scores = scores.masked_fill(~keep, -torch.inf)
@@ -28,7 +30,10 @@ def attention_weights(q: Tensor, k: Tensor, keep: Tensor | None = None) -> Tenso
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention, with queries, keys and values from one matrix (Vaswani et al. 2017, section 3.2.2)."""
+    """Multi-head self-attention, with queries, keys and values from one matrix.
+
+    Vaswani et al. 2017, section 3.2.2.
+    """
 
     def __init__(self, config: BertConfig):
         super().__init__()
@@ -38,17 +43,21 @@ class SelfAttention(nn.Module):
         self.dropout = config.attention_probs_dropout_prob
         self.maps: list[Tensor] | None = None  # where `record_attention` collects the weights
 
-    def forward(self, x: Tensor, keep: Tensor | None = None, asking: Tensor | None = None) -> Tensor:
-        """x: (B, T, H), keep: bool (B, 1, 1, T), asking: (B, R, H), rows of x that ask, all if None -> (B, R, H)."""
-        if asking is None:
-            q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # 3 of (B, A, T, D)
-        else:
+    def forward(
+        self, x: Tensor, keep: Tensor | None = None, asking: Tensor | None = None
+    ) -> Tensor:
+        """x: (B, T, H), keep: bool (B, 1, 1, T) -> (B, R, H).
+
+        asking: (B, R, H), the rows of x that ask; all T if None.
+        """
+        if asking is None:  # q, k, v: (B, A, T, D) each
+            q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        else:  # q: (B, A, R, D)
             parts = [x.shape[-1], 2 * x.shape[-1]]
             (w_q, w_kv), (b_q, b_kv) = self.qkv.weight.split(parts), self.qkv.bias.split(parts)
-            q = F.linear(asking, w_q, b_q).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, A, R, D)
-            k, v = (
-                F.linear(x, w_kv, b_kv).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
-            )  # 2 of (B, A, T, D)
+            q = F.linear(asking, w_q, b_q).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            kv = F.linear(x, w_kv, b_kv).unflatten(-1, (2, self.heads, -1))
+            k, v = kv.permute(2, 0, 3, 1, 4)
         if self.maps is not None:
             self.maps.append(attention_weights(q, k, keep))
         mixed = attend(q, k, v, keep, self.dropout if self.training else 0.0)  # (B, A, R, D)

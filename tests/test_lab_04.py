@@ -43,6 +43,11 @@ def test_maps_of_the_same_tokens_name_the_rows_once():
     assert names(left.texts) == ["1.00", "0.00", "0.00", "1.00"]
 
 
+def test_maps_of_the_same_tokens_name_the_columns_once():
+    draw.maps({name: (torch.eye(2), ["a", "b"]) for name in "wxyz"})
+    assert [names(ax.get_xticklabels()) for ax in axes()[:4]] == [[], [], ["a", "b"], ["a", "b"]]
+
+
 def test_lines_are_those_given():
     draw.own_weight([4, 8], {"x with x": [0.1, 0.9]}, share=0.25)
     (ax,) = axes()
@@ -70,10 +75,10 @@ def test_every_number_goes_into_every_head(A):
     assert len(ends) == 8 * A
 
 
-def test_chain_and_time_keep_to_their_panels():
-    draw.chain_and_time([4, 8], {"attention": [4, 4], "LSTM": [4, 8]}, [16, 32], {"attention": [0.5, 2], "GRU": [1, 9]})
-    left, right = axes()
-    assert left.lines[1].get_ydata().tolist() == [4, 8] and right.lines[1].get_xydata().tolist() == [[16, 1], [32, 9]]
-    assert {ax.get_xscale() for ax in axes()} == {ax.get_yscale() for ax in axes()} == {"log"}
-    low, high = right.get_ylim()
+def test_times_are_all_in_sight():
+    draw.times([16, 32], {"attention": [0.5, 2], "GRU": [1, 9]})
+    (ax,) = axes()
+    assert [line.get_xydata().tolist() for line in ax.lines] == [[[16, 0.5], [32, 2]], [[16, 1], [32, 9]]]
+    assert ax.get_xscale() == ax.get_yscale() == "log"
+    low, high = ax.get_ylim()
     assert low < 0.5 and high > 9

@@ -89,86 +89,91 @@ divisor = Exercise(
 SCORES = torch.tensor([[1.0, 2.0, 0.5, 3.0], [0.0, -1.0, 2.0, 1.0], [2.0, 2.0, 1.0, -1.0], [1.0, 0.0, 0.0, 2.0]])
 
 
-def padded_right(scores: Tensor, keep: Tensor) -> Tensor:
-    return scores.masked_fill(~keep, -torch.inf).softmax(-1)
-
-
-def padded_afterwards(scores: Tensor, keep: Tensor) -> Tensor:
-    return scores.softmax(-1) * keep
+def padded_right(weights: Tensor, keep: Tensor) -> Tensor:
+    return weights * keep / (weights * keep).sum(-1, keepdim=True)
 
 
 padded = Exercise(
     right=padded_right,
     cases=[
-        (SCORES, torch.tensor([True, True, True, False])),
-        (SCORES[:3, :3], torch.tensor([True, False, True])),
-        (SCORES, torch.tensor([True, True, True, True])),
+        (SCORES.softmax(-1), torch.tensor([True, True, True, False])),
+        (SCORES[:3, :3].softmax(-1), torch.tensor([True, False, True])),
+        (SCORES.softmax(-1), torch.tensor([True, True, True, True])),
     ],
     where="Look at the columns: whose column must be 0? And look at the sum of each row.",
-    what="Set the scores of padded columns to minus infinity before the softmax: e to that power is 0.",
-    line="return scores.masked_fill(~keep, -torch.inf).softmax(-1)",
+    what="Set the padded columns to 0, and divide each row by what it still sums to.",
+    line="return weights * keep / (weights * keep).sum(-1, keepdim=True)",
     mistakes=[
         Mistake(
-            wrong=padded_afterwards,
+            wrong=lambda weights, keep: weights * keep,
             where="Look at the sum of each row.",
-            what="You set weights to 0 after the softmax, so the rest of a row sums to less than 1. Go before it.",
+            what="The padded columns are 0, and the rest of a row sums to less than 1. Divide it by its sum.",
         ),
         Mistake(
-            wrong=lambda scores, keep: (scores * keep).softmax(-1),
+            wrong=lambda weights, keep: (weights * keep).softmax(-1),
             where="Look at the weight of a padded token: is it 0?",
-            what="A score of 0 is not a weight of 0, for e to the power of 0 is 1. The score must be minus infinity.",
+            what="These are weights already, and e to the power of 0 is 1. Divide by the sum, without a softmax.",
         ),
         Mistake(
-            wrong=lambda scores, keep: scores.masked_fill(~keep[:, None], -1e9).softmax(-1),
+            wrong=lambda weights, keep: weights.masked_fill(~keep, -torch.inf).softmax(-1),
+            where="Look at what goes into your softmax: scores, or weights?",
+            what="Minus infinity is for scores, before the softmax. Weights are set to 0, and divided by their sum.",
+        ),
+        Mistake(
+            wrong=lambda weights, keep: weights * keep[:, None] / weights.sum(-1, keepdim=True),
             where="Look at which way the shape of keep runs: down the rows, or along the columns?",
             what="You hide rows, those who look. Hidden must be columns, those who are looked at.",
         ),
         Mistake(
-            wrong=lambda scores, keep: scores.masked_fill(keep, -1e9).softmax(-1),
-            where="Look at what True means in keep.",
-            what="masked_fill fills where it reads True, and keep is True at real tokens. Turn it round with ~.",
-        ),
-        Mistake(
-            wrong=lambda scores, keep: scores.softmax(-1),
+            wrong=lambda weights, keep: weights,
             where="Look at the padded columns.",
-            what="You have not used keep. Their weights must be 0, and those of the others sum to 1.",
+            what="You have not used keep. Padded columns must be 0, and the others of a row sum to 1.",
         ),
     ],
 )
 
-# ---- Into heads ----
+# ---- What one head says ----
+
+A, T, D = 3, 4, 2
+MIXED = (torch.arange(A * T * D) % 7 - 3.0).reshape(A, T, D)
+W_O = (torch.arange((A * D) ** 2) % 11 - 5.0).reshape(A * D, A * D)
 
 
-def into_heads_right(y: Tensor, A: int) -> Tensor:
-    return y.unflatten(-1, (A, -1)).transpose(0, 1)
+def contribution_right(mixed: Tensor, W_O: Tensor, head: int) -> Tensor:
+    return mixed[head] @ W_O.unflatten(0, (len(mixed), -1))[head]
 
 
-into_heads = Exercise(
-    right=into_heads_right,
-    cases=[(torch.arange(24.0).reshape(4, 6), 2), (torch.arange(24.0).reshape(2, 12), 3), (torch.eye(6)[:4], 6)],
-    where="Look at row t of y: its first D numbers belong to head 0, the next D to head 1. Where do they end up?",
-    what="Cut the last axis into (A, D) first, which gives (T, A, D); then change the places of the first two axes.",
-    line="return y.unflatten(-1, (A, -1)).transpose(0, 1)",
+contribution = Exercise(
+    right=contribution_right,
+    cases=[(MIXED, W_O, 0), (MIXED, W_O, 2), (MIXED[:2, :3], W_O[:4, :4], 1)],
+    where="Look at where the D columns of this head stand when all heads are side by side.",
+    what="Head a fills the columns from a · D to (a + 1) · D, and these meet the rows of W_O with the same numbers.",
+    line="return mixed[head] @ W_O[head * mixed.shape[-1] : (head + 1) * mixed.shape[-1]]",
     mistakes=[
         Mistake(
-            wrong=lambda y, A: y.reshape(A, len(y), -1),
-            where="Look at the first row of your head 0: are all its numbers from token 0?",
-            what="The shape is right, but reshape reads on row by row: a head gets whole tokens. Cut, then transpose.",
+            wrong=lambda mixed, W_O, head: mixed.transpose(0, 1).flatten(1) @ W_O,
+            where="Look at how many heads have a part in your result.",
+            what="This is the sum over all heads. Take one head's (T, D), and the D rows of W_O that it meets.",
         ),
         Mistake(
-            wrong=lambda y, A: y.unflatten(-1, (A, -1)),
-            where="Look at the order of the axes.",
-            what="This is (T, A, D): cut, but not yet turned. (A, T, D) is wanted.",
+            wrong=lambda mixed, W_O, head: mixed[head] @ W_O[: mixed.shape[-1]],
+            where="Look at a head that is not the first.",
+            what="These are the rows of W_O for head 0. Head a meets those from a · D on.",
         ),
         Mistake(
-            wrong=lambda y, A: y.unflatten(-1, (-1, A)).permute(2, 0, 1),
-            where="Look at which columns your head 0 has: 0, 1, 2, …, or 0, A, 2A, …?",
-            what="You deal the columns out in turns. A head has D neighbouring columns: cut into (A, D), not (D, A).",
+            wrong=lambda mixed, W_O, head: mixed[head] @ W_O[head :: len(mixed)],
+            where="Look at which rows of W_O you take: neighbours, or every A-th?",
+            what="The heads stand side by side, so a head meets D neighbouring rows of W_O.",
         ),
         Mistake(
-            wrong=lambda y, A: y.unflatten(-1, (A, -1)).permute(1, 2, 0),
-            where="Look at the last two axes.",
-            what="You have (A, D, T). Only the first two axes change places.",
+            wrong=lambda mixed, W_O, head: mixed[head] @ W_O.unflatten(1, (len(mixed), -1))[:, head].T,
+            where="Look at whether your piece of W_O consists of rows or of columns.",
+            what="You cut W_O into columns. In a product, columns on the left meet rows on the right: cut rows.",
+        ),
+        Mistake(
+            wrong=lambda mixed, W_O, head: mixed[head],
+            where="Look at the shape of your result.",
+            what="This is what the head found, (T, D). Multiply it by its D rows of W_O.",
         ),
     ],
 )
