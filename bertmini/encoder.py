@@ -28,7 +28,10 @@ class FeedForward(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """Attention, then feed-forward; LayerNorm after each residual sum, post-LN (Vaswani et al. 2017, section 3.1)."""
+    """Attention, then feed-forward; LayerNorm after each residual sum.
+
+    Vaswani et al. 2017, section 3.1. The order is called post-LN.
+    """
 
     def __init__(self, config: BertConfig):
         super().__init__()
@@ -39,7 +42,10 @@ class EncoderLayer(nn.Module):
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(self, x: Tensor, keep: Tensor | None = None, rows: Tensor | None = None) -> Tensor:
-        """x: (B, T, H), keep: bool (B, 1, 1, T), rows: the (B, R) positions to compute, all if None -> (B, R, H)."""
+        """x: (B, T, H), keep: bool (B, 1, 1, T) -> (B, R, H).
+
+        rows: the (B, R) positions to compute; all T if None.
+        """
         asking = None if rows is None else take(x, rows)
         mixed = self.attention(x, keep, asking)
         x = self.attention_norm((x if asking is None else asking) + self.dropout(mixed))
@@ -81,13 +87,15 @@ class Bert(nn.Module):
         keep: Tensor | None = None,
         positions: Tensor | None = None,
     ) -> BertOutput:
-        """token_ids, segment_ids: (B, T). keep: bool (B, T), True at real tokens; None where nothing is padded.
+        """token_ids, segment_ids: (B, T).
 
-        positions: (B, P), the only positions whose vectors are wanted: the last layer then computes those rows and
-        [CLS] and nothing else. Same values, same gradients, less work.
+        keep: bool (B, T), True at real tokens; None where nothing is padded.
+        positions: (B, P), the only positions whose vectors are wanted: the last layer
+        then computes those rows and [CLS] and nothing else. Same values, same
+        gradients, less work.
         """
         if keep is not None:
-            keep = keep.bool()[:, None, None, :]  # (B, 1, 1, T): the same keys for every head and every query
+            keep = keep.bool()[:, None, None, :]  # (B, 1, 1, T): for all heads and queries
         x = self.embeddings(token_ids, segment_ids)  # (B, T, H)
         for layer in self.layers[:-1]:
             x = layer(x, keep)

@@ -63,33 +63,39 @@ def config():
     return BertConfig(vocab_size=9, hidden_size=4, num_attention_heads=2, intermediate_size=6)
 
 
-def test_the_exercise_s_feed_forward_is_the_package_s(config, shake):
-    part, x = shake(FeedForward(config)), torch.randn(5, 4)
-    inner, outer = part.inner, part.outer
-    given = exercises.feed_forward.right(x, inner.weight.T, inner.bias, outer.weight.T, outer.bias)
-    torch.testing.assert_close(given, part(x))
+def test_the_bias_without_the_bend_is_what_two_linear_layers_give_for_zero(config, shake):
+    inner, outer = (part := shake(FeedForward(config))).inner, part.outer
+    given = exercises.bias.right(inner.weight.T, inner.bias, outer.weight.T, outer.bias)
+    torch.testing.assert_close(given, outer(inner(torch.zeros(4))))
 
 
-def test_the_exercise_s_add_and_norm_is_layer_norm_s():
-    x, y = torch.randn(2, 5, 4)
-    expected = torch.nn.functional.layer_norm(x + y, (4,), eps=0)
-    torch.testing.assert_close(exercises.add_and_norm.right(x, y), expected)
+def test_the_mask_of_a_question_and_its_answer_by_hand():
+    expected = [[1, 1, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 1, 1]]
+    assert exercises.prefix.right(4, 2).long().tolist() == expected
 
 
-def test_pre_ln_is_pytorch_s_norm_first(config, shake):
-    layer, x = shake(EncoderLayer(config)).eval(), torch.randn(1, 5, 4)
-    witness = torch.nn.TransformerEncoderLayer(4, 2, 6, activation="gelu", layer_norm_eps=1e-12, batch_first=True,
-                                               norm_first=True).eval()  # fmt: skip
-    pairs = ((layer.feed_forward.inner, witness.linear1), (layer.feed_forward.outer, witness.linear2),
-             (layer.attention_norm, witness.norm1), (layer.output_norm, witness.norm2),
-             (layer.attention.output, witness.self_attn.out_proj))
-    for ours, theirs in pairs:
-        theirs.load_state_dict(ours.state_dict())
-    witness.self_attn.in_proj_weight.data = layer.attention.qkv.weight.data
-    witness.self_attn.in_proj_bias.data = layer.attention.qkv.bias.data
-    half = exercises.pre_ln.right(x, layer.attention, layer.attention_norm)
-    given = exercises.pre_ln.right(half, layer.feed_forward, layer.output_norm)
-    torch.testing.assert_close(given, witness(x), rtol=0, atol=1e-5)
+@pytest.mark.parametrize(("i", "j", "w"), [(0, 9, 3), (0, 9, 4), (7, 2, 1), (4, 4, 2), (3, 5, 8)])
+def test_how_many_layers_are_needed_agrees_with_walking(i, j, w):
+    layers, reached = 0, {i}
+    while j not in reached:
+        layers, reached = layers + 1, {place + step for place in reached for step in range(-w, w + 1)}
+    assert exercises.reach.right(i, j, w) == layers
+
+
+def test_the_decoder_layer_is_pytorch_s():
+    torch.manual_seed(0)
+    witness = torch.nn.TransformerDecoderLayer(4, 2, 6, activation="gelu", batch_first=True).eval()
+    x, source, hide = torch.randn(1, 5, 4), torch.randn(1, 3, 4), ~torch.ones(5, 5).tril().bool()
+    for norm in (norms := [witness.norm1, witness.norm2, witness.norm3]):
+        torch.nn.init.normal_(norm.weight)  # fresh, all three would be the same
+    given = exercises.decoder.right(
+        x, source,
+        lambda x: witness.self_attn(x, x, x, attn_mask=hide)[0],
+        lambda x, source: witness.multihead_attn(x, source, source)[0],
+        lambda x: witness.linear2(torch.nn.functional.gelu(witness.linear1(x))),
+        norms,
+    )  # fmt: skip
+    torch.testing.assert_close(given, witness(x, source, tgt_mask=hide))
 
 
 def test_a_causal_layer_is_pytorch_s(config, shake):
@@ -98,7 +104,7 @@ def test_a_causal_layer_is_pytorch_s(config, shake):
     q, k, v = attention.qkv(x).unflatten(-1, (3, 2, -1)).permute(2, 0, 3, 1, 4)
     mixed = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
     expected = attention.output(mixed.transpose(1, 2).flatten(-2))
-    torch.testing.assert_close(attention(x, exercises.causal.right(5)), expected)
+    torch.testing.assert_close(attention(x, torch.ones(5, 5).tril().bool()), expected)
 
 
 COUNTS = [(0, "bert", 3), (0, "causal", 1), (2, "forward", 3), (1, "backward", 2)]

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from bertmini.lab.check import Exercise, Mistake
@@ -15,191 +14,243 @@ def numbers(*shape: int, step: int = 7) -> Tensor:
     return ((torch.arange(count) * step % 13 - 6) / 5).reshape(shape)
 
 
-# ---- Feed-forward, one position at a time ----
+# ---- The feed-forward part without its bend ----
 
 
-def matrices(H: int, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def biases(H: int, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """W_1, b_1, W_2, b_2 for vectors of H numbers and `size` inner ones."""
     return numbers(H, size), numbers(size, step=5), numbers(size, H, step=4), numbers(H, step=3)
 
 
-def feed_forward_right(x, W_1, b_1, W_2, b_2):
-    return F.gelu(x @ W_1 + b_1) @ W_2 + b_2
-
-
-feed_forward = Exercise(
-    right=feed_forward_right,
-    cases=[(numbers(3, 4), *matrices(4, 6)), (numbers(1, 2), *matrices(2, 8)), (numbers(5, 3), *matrices(3, 5))],
-    where="Look at the formula above: two products, two biases, and one bend between them.",
-    what="First out to F numbers, x W_1 + b_1; then GELU of each; then back to H numbers, times W_2, plus b_2.",
-    line="return F.gelu(x @ W_1 + b_1) @ W_2 + b_2",
+bias = Exercise(
+    right=lambda W_1, b_1, W_2, b_2: b_1 @ W_2 + b_2,
+    cases=[biases(4, 6), biases(3, 3), biases(2, 8)],
+    where="Write both linear layers one after the other, with brackets, and multiply out.",
+    what="(x W_1 + b_1) W_2 + b_2 has three terms. Those without x are the bias.",
+    line="return b_1 @ W_2 + b_2",
     mistakes=[
         Mistake(
-            wrong=lambda x, W_1, b_1, W_2, b_2: F.relu(x @ W_1 + b_1) @ W_2 + b_2,
-            where="Look at the bend.",
-            what="That is ReLU, the choice of the first Transformer. BERT takes GELU.",
+            wrong=lambda W_1, b_1, W_2, b_2: b_2,
+            where="Put x = 0 in: is what comes out b_2?",
+            what="The first layer adds b_1, and that does not stop at the second: it is multiplied by W_2.",
         ),
         Mistake(
-            wrong=lambda x, W_1, b_1, W_2, b_2: (x @ W_1 + b_1) @ W_2 + b_2,
-            where="Look between the two products.",
-            what="Nothing bends there. Without GELU the two products are one product, and F = 4H buys nothing.",
+            wrong=lambda W_1, b_1, W_2, b_2: b_1 + b_2,
+            where="Look at the shapes: b_1 is (F,), b_2 is (H,).",
+            what="b_1 is added before the second product, so it goes through W_2.",
         ),
         Mistake(
-            wrong=lambda x, W_1, b_1, W_2, b_2: F.gelu((x @ W_1 + b_1) @ W_2 + b_2),
-            where="Look at the place of GELU.",
-            what="You bend the H numbers at the end. The bend belongs to the F numbers in the middle.",
+            wrong=lambda W_1, b_1, W_2, b_2: b_1 @ W_2,
+            where="Put x = 0 in: what does the second layer add?",
+            what="b_2 is missing: nothing comes after it, so it stays as it is.",
         ),
         Mistake(
-            wrong=lambda x, W_1, b_1, W_2, b_2: F.gelu(F.gelu(x @ W_1 + b_1) @ W_2 + b_2),
-            where="Look at how often you bend.",
-            what="Once is enough: after the second product nothing follows but its bias.",
-        ),
-        Mistake(
-            wrong=lambda x, W_1, b_1, W_2, b_2: F.gelu(x @ W_1) @ W_2,
-            where="Look at the biases.",
-            what="b_1 is added before GELU, b_2 at the end.",
-        ),
-        Mistake(
-            wrong=lambda x, W_1, b_1, W_2, b_2: x + F.gelu(x @ W_1 + b_1) @ W_2 + b_2,
-            where="Look at the first term.",
-            what="The plus sign of the residual belongs to the layer, not to the feed-forward part. It comes later.",
-        ),
-        Mistake(
-            wrong=lambda x, W_1, b_1, W_2, b_2: F.gelu(x @ W_1.T + b_1) @ W_2.T + b_2,
-            where="Look at the shapes: x is (T, H), W_1 is (H, F).",
+            wrong=lambda W_1, b_1, W_2, b_2: b_1 @ W_2.T + b_2,
+            where="Look at the shapes: b_1 is (F,), W_2 is (F, H).",
             what="Here the matrices lie ready as (in, out). Only nn.Linear keeps them the other way, (out, in).",
         ),
-    ],
-)
-
-# ---- Add and norm ----
-
-ROW = torch.tensor([[1.0, 4, 2, 4, 5, 3, 7, 8]])
-
-
-def normalised(x: Tensor, correction: int = 0, dim: int = -1) -> Tensor:
-    return (x - x.mean(dim, keepdim=True)) / x.std(dim, correction=correction, keepdim=True)
-
-
-add_and_norm = Exercise(
-    right=lambda x, y: normalised(x + y),
-    cases=[(numbers(*shape), numbers(*shape, step=4)) for shape in ((3, 8), (4, 3), (5, 6))],
-    where="Look at the order in BERT: first the sum, then LayerNorm of the sum.",
-    what="Take s = x + y. From each row subtract its mean, then divide by its standard deviation (over H, not H - 1).",
-    line="s = x + y; return (s - s.mean(-1, keepdim=True)) / s.std(-1, correction=0, keepdim=True)",
-    mistakes=[
         Mistake(
-            wrong=lambda x, y: normalised(y),
-            where="Look for x in what you return.",
-            what="The plus sign is missing: what the part computed is added to what went in.",
-        ),
-        Mistake(
-            wrong=lambda x, y: x + normalised(y),
-            where="Look at what LayerNorm is taken of.",
-            what="You normalise the change and add it afterwards. In BERT the sum comes first, and is normalised.",
-        ),
-        Mistake(
-            wrong=lambda x, y: normalised(x) + y,
-            where="Look at what LayerNorm is taken of.",
-            what="You normalise x and add the change afterwards. In BERT the sum comes first, and is normalised.",
-        ),
-        Mistake(
-            wrong=lambda x, y: normalised(x + y, correction=1),
-            where="Look at the standard deviation: what do you divide the sum of squares by?",
-            what="PyTorch's std divides by H - 1 unless told correction=0. LayerNorm divides by H.",
-        ),
-        Mistake(
-            wrong=lambda x, y: normalised(x + y, dim=0),
-            where="Look at which numbers share a mean: those of a token, or those of a column?",
-            what="You normalise over the tokens. LayerNorm treats each token, each row, by itself: dim -1.",
-        ),
-        Mistake(
-            wrong=lambda x, y: (x + y) - (x + y).mean(-1, keepdim=True),
-            where="Look at the size of your rows.",
-            what="The mean is gone. They still have to be divided by their standard deviation.",
-        ),
-        Mistake(
-            wrong=lambda x, y: x + y,
-            where="Look at the mean of your rows.",
-            what="That is the residual sum. LayerNorm of it is wanted.",
+            wrong=lambda W_1, b_1, W_2, b_2: b_1 @ W_2 + b_2 @ W_2,
+            where="Look at the place of b_2: before the second product or after it?",
+            what="b_2 is added at the very end. Nothing multiplies it.",
         ),
     ],
 )
 
-# ---- The causal mask ----
+# ---- A mask for a question and its answer ----
 
-causal = Exercise(
-    right=lambda T: torch.ones(T, T).tril().bool(),
-    cases=[(3,), (1,), (6,)],
-    where="Look at row i: which columns may it see?",
-    what="Row i says True at columns 0 to i: itself and everything before. So True on the diagonal and below it.",
-    line="return torch.ones(T, T).tril().bool()",
+
+def prefix_right(T: int, S: int) -> Tensor:
+    mask = torch.ones(T, T).tril().bool()
+    mask[:, :S] = True
+    return mask
+
+
+prefix = Exercise(
+    right=prefix_right,
+    cases=[(5, 2), (4, 4), (6, 1), (7, 3)],
+    where="Begin with the causal mask. Which columns does everybody see besides?",
+    what="True on the diagonal, below it, and in all of the first S columns.",
+    line="return torch.ones(T, T).tril().bool() | (torch.arange(T) < S)",
     mistakes=[
         Mistake(
-            wrong=lambda T: torch.ones(T, T).triu().bool(),
-            where="Look at the last row: the last token has everything before it.",
-            what="Yours looks to the right. Rows ask, columns are looked at; so True lies on and below the diagonal.",
+            wrong=lambda T, S: torch.ones(T, T).tril().bool(),
+            where="Look at the first row: the first token of the question may see the rest of the question.",
+            what="That is the causal mask. The first S columns have to be True in every row.",
         ),
         Mistake(
-            wrong=lambda T: torch.ones(T, T).tril(-1).bool(),
-            where="Look at the diagonal.",
-            what="A token may see itself. Without the diagonal the first row has nothing at all to look at.",
+            wrong=lambda T, S: torch.ones(T, T).bool(),
+            where="Look at the first row: which columns belong to the answer?",
+            what="Everything sees everything there: that is BERT. Nobody may see an answer that is not written yet.",
         ),
         Mistake(
-            wrong=lambda T: ~torch.ones(T, T).tril().bool(),
+            wrong=lambda T, S: torch.ones(T, T).tril().bool() | (torch.arange(T)[:, None] < S),
+            where="Look at the first row: which columns belong to the answer?",
+            what="You let the question see everything, the answer too. S counts columns (looked at), not rows.",
+        ),
+        Mistake(
+            wrong=lambda T, S: (torch.arange(T) < S).expand(T, T),
+            where="Look at the last row: what of the answer may it see?",
+            what="Inside the answer each token sees itself and what is to the left of it: add the causal mask.",
+        ),
+        Mistake(
+            wrong=lambda T, S: torch.ones(T, T).tril().bool() & (torch.arange(T) < S),
+            where="Look at the last row: what of the answer may it see?",
+            what="A place is seen if it belongs to the question *or* lies to the left. You ask for both.",
+        ),
+        Mistake(
+            wrong=lambda T, S: ~prefix_right(T, S),
             where="Look at what True means in this book.",
             what="Yours marks what is hidden, as nn.TransformerDecoderLayer wants it. Here True is what may be seen.",
         ),
+    ],
+)
+
+# ---- How far in how many layers ----
+
+reach = Exercise(
+    right=lambda i, j, w: -(-abs(i - j) // w),
+    cases=[(0, 9, 3), (0, 9, 4), (7, 2, 1), (4, 4, 2), (3, 5, 8), (8, 1, 2)],
+    where="How far apart are i and j, and how far does one layer carry?",
+    what="One layer carries w places, so divide the distance by w, and round up.",
+    line="return (abs(i - j) + w - 1) // w",
+    mistakes=[
         Mistake(
-            wrong=lambda T: torch.ones(T, T).bool(),
-            where="Look at the first row: what comes after it?",
-            what="Everything sees everything there: that is BERT. What lies to the right must be False.",
+            wrong=lambda i, j, w: abs(i - j) // w,
+            where="Try a distance of 9 with w = 4: how far have two layers come?",
+            what="You round down. What is left over of the way needs a layer, too.",
         ),
         Mistake(
-            wrong=lambda T: torch.eye(T).bool(),
-            where="Look at the last row: the last token has everything before it.",
-            what="Each token sees itself and no other. Everything before it belongs there, too.",
+            wrong=lambda i, j, w: abs(i - j) // w + 1,
+            where="Try a distance of 9 with w = 3.",
+            what="You add a layer even where the division comes out even.",
+        ),
+        Mistake(
+            wrong=lambda i, j, w: abs(i - j) / w,
+            where="Look at the kind of number: layers are counted.",
+            what="A layer can only be taken whole: round up.",
+        ),
+        Mistake(
+            wrong=lambda i, j, w: -(-(j - i) // w),
+            where="Try i = 7 and j = 2.",
+            what="It works only for j to the right of i. The window opens to both sides: take the distance, unsigned.",
+        ),
+        Mistake(
+            wrong=lambda i, j, w: -(-abs(i - j) // (2 * w)),
+            where="Look at what w counts: places to each side, or all together?",
+            what="The window is 2 w wide, but in one direction a layer carries only w places.",
         ),
     ],
 )
 
-# ---- The other order ----
+# ---- A decoder layer ----
 
 
-def twice(x: Tensor) -> Tensor:
-    return 2 * x + 1
+def normalised(x: Tensor) -> Tensor:
+    return (x - x.mean(-1, keepdim=True)) / x.std(-1, correction=0, keepdim=True)
+
+
+def running_mean(x: Tensor) -> Tensor:
+    """Each row the mean of those up to it: a self-attention that looks to the left."""
+    return x.cumsum(0) / torch.arange(1, len(x) + 1)[:, None]
+
+
+def mixed(x: Tensor, source: Tensor) -> Tensor:
+    """The rows of `source`, mixed as the rows of x ask."""
+    return (x @ source.T).softmax(-1) @ source
 
 
 def squared(x: Tensor) -> Tensor:
     return x * x
 
 
-pre_ln = Exercise(
-    right=lambda x, part, norm: x + part(norm(x)),
-    cases=[(ROW, twice, normalised), (numbers(3, 8), squared, normalised), (numbers(2, 4), twice, squared)],
-    where="Look at the two formulas: where does the plus sign stand in each, inside LayerNorm or outside?",
-    what="LayerNorm goes on what the part reads. The sum comes last, and nothing touches it.",
-    line="return x + part(norm(x))",
+NORMS = [normalised, lambda x: 2 * normalised(x) + 1, lambda x: normalised(x) - 3]
+
+
+def decoder_right(x, source, own, cross, feed, norms):
+    x = norms[0](x + own(x))
+    x = norms[1](x + cross(x, source))
+    return norms[2](x + feed(x))
+
+
+def decoder_pre_ln(x, source, own, cross, feed, norms):
+    x = x + own(norms[0](x))
+    x = x + cross(norms[1](x), source)
+    return x + feed(norms[2](x))
+
+
+def decoder_without_plus(x, source, own, cross, feed, norms):
+    return norms[2](feed(norms[1](cross(norms[0](own(x)), source))))
+
+
+def decoder_swapped(x, source, own, cross, feed, norms):
+    x = norms[0](x + own(x))
+    x = norms[1](x + cross(source, x))
+    return norms[2](x + feed(x))
+
+
+def decoder_of_itself(x, source, own, cross, feed, norms):
+    x = norms[0](x + own(x))
+    x = norms[1](x + cross(x, x))
+    return norms[2](x + feed(x))
+
+
+def decoder_feeds_first(x, source, own, cross, feed, norms):
+    x = norms[0](x + own(x))
+    x = norms[1](x + feed(x))
+    return norms[2](x + cross(x, source))
+
+
+def encoder_again(x, source, own, cross, feed, norms):
+    x = norms[0](x + own(x))
+    return norms[2](x + feed(x))
+
+
+def decoder_from_the_start(x, source, own, cross, feed, norms):
+    return norms[2](x + feed(norms[1](x + cross(norms[0](x + own(x)), source))))
+
+
+decoder = Exercise(
+    right=decoder_right,
+    cases=[(numbers(R, 4), numbers(T, 4, step=4), running_mean, mixed, squared, NORMS) for R, T in ((3, 5), (1, 6))],
+    where="Look at the layer by hand: two parts there, each with a plus sign and a LayerNorm. Here are three.",
+    what="Three times x = norm(x + part(x)): first own, then cross with the source, then feed.",
+    line="x = norms[0](x + own(x)); x = norms[1](x + cross(x, source)); return norms[2](x + feed(x))",
     mistakes=[
         Mistake(
-            wrong=lambda x, part, norm: norm(x + part(x)),
-            where="Look at what comes last.",
-            what="That is post-LN, BERT's own order. In pre-LN the sum comes last.",
+            wrong=decoder_pre_ln,
+            where="Look at what comes last, the plus sign or LayerNorm.",
+            what="That is pre-LN. In post-LN each sum goes through LayerNorm.",
         ),
         Mistake(
-            wrong=lambda x, part, norm: norm(x) + part(norm(x)),
-            where="Look at the first term.",
-            what="You add the normalised x. The road past the part must be free: x itself.",
+            wrong=decoder_without_plus,
+            where="Look for the plus signs.",
+            what="Each part computes a change, which is added to what went into it.",
         ),
         Mistake(
-            wrong=lambda x, part, norm: part(norm(x)),
-            where="Look for the plus sign.",
-            what="What went in is not added.",
+            wrong=decoder_swapped,
+            where="Look at who asks in the cross-attention.",
+            what="You let the source ask. Queries come from what is being written, x; keys and values from the source.",
         ),
         Mistake(
-            wrong=lambda x, part, norm: x + norm(part(x)),
-            where="Look at what the part reads.",
-            what="LayerNorm comes before the part, not after it.",
+            wrong=decoder_of_itself,
+            where="Look for the source in what you return.",
+            what="You let x look at itself twice. The second attention looks at the source.",
+        ),
+        Mistake(
+            wrong=decoder_feeds_first,
+            where="Look at the order of the parts.",
+            what="Cross-attention stands between self-attention and the feed-forward part.",
+        ),
+        Mistake(
+            wrong=encoder_again,
+            where="Look for the source in what you return.",
+            what="That is an encoder layer. A decoder layer has cross-attention in the middle.",
+        ),
+        Mistake(
+            wrong=decoder_from_the_start,
+            where="Look at what each plus sign adds to.",
+            what="A part's change is added to what that part was given, not to the x at the very start.",
         ),
     ],
 )
