@@ -60,7 +60,7 @@ def test_each_gap_has_its_panel(draw):
     panel = {"word": "fed", "curve": [(0, 0.01), (50, 0.5)], "larger": 0.99, "best": 1}
     draw.gaps({"otto ____": panel, "mara ____": panel | {"larger": 0.5}})
     first, second = draw.axes()
-    assert first.get_title() == "otto ____\n→ fed"
+    assert first.get_title() == "otto ____: fed"
     assert points(first.lines[1]) == [(20, 0.01), (50, 0.5)]  # the axis is logarithmic: 0 is drawn at 20
     assert points(first.lines[2]) == [(17_000, 0.99)] and points(second.lines[2]) == [(17_000, 0.5)]
 

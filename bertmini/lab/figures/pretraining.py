@@ -16,14 +16,16 @@ def draw(ax: plt.Axes, curve: Curve, **look) -> None:
 
 def rates(shares: Mapping[str, Curve], lengths: Mapping[str, Curve]) -> None:
     """Above: the share of the full rate over the share of the run. Below: how long the first steps are."""
-    _, (above, below) = plt.subplots(2, 1, figsize=(5.6, 5.6))
+    _, (above, below) = plt.subplots(2, 1, figsize=(4.8, 4.0))
     for (name, curve), colour, dash in zip(shares.items(), (BLUE, INK), ("-", "--"), strict=False):
         draw(above, curve, label=name, color=colour, linestyle=dash, **PLAIN)
     above.set(xlabel="share of the steps", ylabel="share of the full rate", ylim=(0, 1.05), xlim=(0, 1))
     above.legend(fontsize=10)
     for (name, curve), colour, dash in zip(lengths.items(), (RED, GREEN, BLUE), ("-", ":", "--"), strict=False):
         draw(below, curve, label=name, color=colour, linestyle=dash, **PLAIN)
-    below.set(xscale="log", xlabel="step", ylabel="length of the step,\nin full rates", ylim=(-0.2, 7.2))
+    below.set(
+        xscale="log", xlabel="step", ylabel="length of the step,\nin full rates", ylim=(-0.3, 10.5), yticks=[0, 1, 3, 6]
+    )
     below.set_xticks([1, 10, 100, 1000, 10_000], ["1", "10", "100", "1,000", "10,000"])
     below.minorticks_off()
     below.legend(fontsize=10)
@@ -31,7 +33,7 @@ def rates(shares: Mapping[str, Curve], lengths: Mapping[str, Curve]) -> None:
 
 def first_fall(curve: Curve, lines: Mapping[str, float]) -> None:
     """A training loss, and levels to read it by."""
-    ax = plt.subplots(figsize=(5.6, 3.5))[1]
+    ax = plt.subplots(figsize=(5.0, 3.0))[1]
     draw(ax, curve, color=BLUE, marker="o", markersize=4, linewidth=1.5, label="training loss")
     for (name, value), colour, dash in zip(lines.items(), (INK, GREEN), ("--", ":"), strict=True):
         ax.axhline(value, color=colour, linestyle=dash, linewidth=1.6, marker="", label=name)
@@ -45,10 +47,10 @@ def by_phenomenon(panels: Mapping[str, Mapping], highest: float = 2.6) -> None:
     panels: name -> {"curves": model -> curve, "floor": nats, "own sentence": nats}.
     """
     rows = (len(panels) + 1) // 2
-    figure, axes = plt.subplots(rows, 2, figsize=(6.0, 1.85 * rows + 0.7), sharex=True, sharey=True, squeeze=False)
+    figure, axes = plt.subplots(rows, 2, figsize=(5.0, 1.5 * rows + 0.8), sharex=True, sharey=True, squeeze=False)
     looks = [{"color": BLUE, "linewidth": 2}, {"color": PURPLE, "linewidth": 1.3}]
     for ax, (name, panel) in zip(axes.flat, panels.items(), strict=False):
-        for (model, curve), look, marker in zip(panel["curves"].items(), looks, "os", strict=False):
+        for (model, curve), look, marker in zip(panel["curves"].items(), looks, ("o", ""), strict=False):
             thousands = [(step / 1000, nats) for step, nats in curve]
             draw(ax, thousands, label=model, marker=marker, markersize=3.5, **look)
         ax.axhline(panel["own sentence"], color=ORANGE, linestyle="-.", marker="", label="best that sees one sentence")
@@ -69,7 +71,7 @@ def gaps(panels: Mapping[str, Mapping]) -> None:
     "best": the best possible}. The axis is logarithmic, so step 0 is drawn at 20; the larger model stands at the right.
     """
     rows = (len(panels) + 1) // 2
-    figure, axes = plt.subplots(rows, 2, figsize=(6.0, 2.1 * rows + 0.5), sharex=True, sharey=True, squeeze=False)
+    figure, axes = plt.subplots(rows, 2, figsize=(5.6, 1.5 * rows + 0.6), sharex=True, sharey=True, squeeze=False)
     for ax, (text, panel) in zip(axes.flat, panels.items(), strict=False):
         ax.axhline(panel["best"], color=GREEN, linestyle=":", linewidth=2, marker="", label="best possible")
         curve = [(max(step, 20), chance) for step, chance in panel["curve"]]
@@ -78,7 +80,7 @@ def gaps(panels: Mapping[str, Mapping]) -> None:
             ax, [(17_000, panel["larger"])], color=BLUE, marker="*", markersize=12, linestyle="", label="mini, trained"
         )
         ax.set(xscale="log", ylim=(-0.06, 1.1), yticks=[0, 0.5, 1])
-        ax.set_title(f"{text}\n→ {panel['word']}", size=9.5)
+        ax.set_title(f"{text}: {panel['word']}", size=9.5)
         ax.set_xticks([20, 100, 1000, 10_000], ["0", "100", "1,000", "10,000"], size=9)
         ax.minorticks_off()
     for ax in axes[-1]:
@@ -91,7 +93,7 @@ def gaps(panels: Mapping[str, Mapping]) -> None:
 def warm_up(panels: Mapping[str, Mapping[str, Sequence[Curve]]], frequencies: float) -> None:
     """Small multiples: training losses with and without warm-up, a thin line a seed."""
     rows = (len(panels) + 1) // 2
-    figure, axes = plt.subplots(rows, 2, figsize=(6.0, 2.3 * rows + 0.5), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(rows, 2, figsize=(5.0, 1.7 * rows + 0.6), sharey=True, squeeze=False)
     for ax, (title, kinds) in zip(axes.flat, panels.items(), strict=False):
         for (name, curves), colour, dash in zip(kinds.items(), (BLUE, RED), ("-", "--"), strict=False):
             for i, curve in enumerate(curves):
@@ -110,7 +112,7 @@ def by_heart(panels: Mapping[str, Mapping]) -> None:
 
     panels: title -> {"seen": curve, "unseen": curve, "floor": nats}.
     """
-    figure, axes = plt.subplots(len(panels), 1, figsize=(5.6, 2.1 * len(panels) + 0.5), sharey=True)
+    figure, axes = plt.subplots(len(panels), 1, figsize=(5.0, 1.6 * len(panels) + 0.6), sharey=True)
     for ax, (title, panel) in zip(axes, panels.items(), strict=True):
         draw(ax, panel["unseen"], color=RED, marker="s", markersize=4, label="stories never seen")
         draw(ax, panel["seen"], color=BLUE, marker="o", markersize=4, label="stories trained on")
@@ -124,7 +126,7 @@ def by_heart(panels: Mapping[str, Mapping]) -> None:
 
 def manual(training: Curve, unseen: Curve, frequencies: float, change: int) -> None:
     """A run on text: training and held-out loss, word frequencies, and the step at which the sequences grow."""
-    ax = plt.subplots(figsize=(5.6, 3.7))[1]
+    ax = plt.subplots(figsize=(5.2, 3.3))[1]
     draw(ax, training, color=SKY, marker="", linewidth=1.2, label="training loss")
     draw(ax, unseen, color=BLUE, marker="o", markersize=5, linewidth=2, label="held-out loss")
     ax.axhline(frequencies, color=INK, linestyle="--", marker="", label="word frequencies alone")
