@@ -109,3 +109,5 @@ def test_a_recorded_run_is_drawn_as_it_is(figures):
     bands = [(band.get_y(), band.get_height()) for band in left.patches]
     assert bands == [(pytest.approx(0.78), pytest.approx(0.04)), (pytest.approx(0.58), pytest.approx(0.04))]
     assert set(right.lines[2].get_ydata()) == {95}
+    upper, lower = figures.runs.run_curve({"metrics": [line | {"step": 0}]}, stacked=True).axes
+    assert upper.get_position().y0 > lower.get_position().y1 and left.get_position().y0 == right.get_position().y0

@@ -37,39 +37,41 @@ mean_loss = Exercise(
     ],
 )
 
-# ---- As unsure as a fair choice among how many? ----
+# ---- One perplexity from those of several tests ----
 
 perplexity = Exercise(
-    right=lambda chances: math.exp(-sum(p * math.log(p) for p in chances if p > 0)),
-    cases=[([0.5, 0.5],), ([0.25] * 4,), ([0.8, 0.2],), ([1.0, 0.0],)],
-    where="Look at the two steps: the entropy first, then e to its power.",
-    what="The entropy weighs each -math.log(p) by p. A word with p = 0 adds nothing and must be left out.",
-    line="return math.exp(-sum(p * math.log(p) for p in chances if p > 0))",
+    right=lambda tests: math.exp(sum(n * math.log(p) for p, n in tests) / sum(n for _, n in tests)),
+    cases=[([(10, 100), (40, 100)],), ([(10, 300), (40, 100)],), ([(2, 50)],), ([(1, 10), (8, 20), (64, 10)],)],
+    where="Look at what may be added: losses may, perplexities may not.",
+    what="The logarithm of a perplexity is a mean loss; times the number of words it is the loss of the whole test. "
+    "Add these, divide by all the words, and take e to the power of the result.",
+    line="loss = sum(words * math.log(p) for p, words in tests)\n"
+    "return math.exp(loss / sum(words for _, words in tests))",
     mistakes=[
         Mistake(
-            wrong=lambda chances: math.exp(-sum(p * math.log(p) for p in chances)),
-            where="Look at the list in which a chance is 0.",
-            what="math.log(0) is an error. What never happens never costs anything: leave it out.",
+            wrong=lambda tests: sum(n * p for p, n in tests) / sum(n for _, n in tests),
+            where="Look at what you average: perplexities, or losses?",
+            what="This is the mean of the perplexities. Go back to losses with math.log, average these, then math.exp.",
         ),
         Mistake(
-            wrong=lambda chances: -sum(p * math.log(p) for p in chances if p > 0),
+            wrong=lambda tests: sum(p for p, _ in tests) / len(tests),
+            where="Look at what you average, and at the numbers of words.",
+            what="This is the plain mean of the perplexities. Average the losses, and weigh each by its words.",
+        ),
+        Mistake(
+            wrong=lambda tests: math.exp(sum(math.log(p) for p, _ in tests) / len(tests)),
+            where="Look at two tests of different lengths.",
+            what="You give every test the same weight. A test of 300 words weighs three times one of 100.",
+        ),
+        Mistake(
+            wrong=lambda tests: sum(n * math.log(p) for p, n in tests) / sum(n for _, n in tests),
             where="Look at the last step.",
-            what="This is the entropy, in nats. The perplexity is math.exp of it.",
+            what="This is the mean loss, in nats. The perplexity is math.exp of it.",
         ),
         Mistake(
-            wrong=lambda chances: math.exp(-sum(math.log(p) for p in chances if p > 0) / len(chances)),
-            where="Look at how often each word happens.",
-            what="You give every word the same weight. A word that comes with chance p costs its loss with chance p.",
-        ),
-        Mistake(
-            wrong=lambda chances: 2 ** -sum(p * math.log(p) for p in chances if p > 0),
-            where="Look at the base of the power.",
-            what="The entropy is in nats, from the natural logarithm, so the power is of e, not of 2.",
-        ),
-        Mistake(
-            wrong=lambda chances: len(chances),
-            where="Look at a list whose chances are not all equal.",
-            what="You count the words. A word that hardly ever comes should hardly count.",
+            wrong=lambda tests: math.prod(p for p, _ in tests),
+            where="Look at one test by itself: its perplexity should come out unchanged.",
+            what="Chances multiply, but a perplexity is already an average. Turn it into a loss, then average.",
         ),
     ],
 )

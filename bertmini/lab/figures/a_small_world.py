@@ -51,11 +51,11 @@ def story(hidden: Mapping[str, str], sentences: Sequence[Sequence[tuple[str, str
 
 def chances(panels: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
     """Small multiples, one a text with a gap: for some words, the probability that each player gives (bars)."""
+    titles = [text.replace(" / ", "\n/ ").replace(" . ", " .\n  ") for text in panels]  # a sentence a line
     rows = [len(next(iter(players.values()))) for players in panels.values()]
-    figure, axes = plt.subplots(
-        len(panels), 1, figsize=(6.2, 0.36 * sum(rows) + 0.8 * len(panels) + 0.4), height_ratios=[n + 0.2 for n in rows]
-    )
-    for ax, (title, players) in zip(axes, panels.items(), strict=True):
+    height = 0.34 * sum(rows) + sum(0.42 + 0.17 * title.count("\n") for title in titles) + 0.4
+    figure, axes = plt.subplots(len(panels), 1, figsize=(5.0, height), height_ratios=[n + 0.2 for n in rows])
+    for ax, title, players in zip(axes, titles, panels.values(), strict=True):
         words = list(next(iter(players.values())))
         for i, (player, given) in enumerate(players.items()):
             y = [row - 0.2 + 0.4 * i for row in range(len(words))]
@@ -65,7 +65,7 @@ def chances(panels: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
                 ax.text(share + 0.01, row, f"{share:.0%}", va="center", size=9)
         ax.set_yticks(range(len(words)), words, size=10)
         ax.set(xlim=(0, 1.12), xticks=[], ylim=(len(words) - 0.4, -0.6))
-        ax.set_title(title.replace(" / ", "\n/ "), loc="left", size=9.5, family="monospace")
+        ax.set_title(title, loc="left", size=9.5, family="monospace")
         ax.spines["bottom"].set_visible(False)
         ax.tick_params(length=0)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
@@ -91,7 +91,7 @@ def honesty(truths: Mapping[str, float]) -> None:
         ax.plot(q, -p * np.log(q) - (1 - p) * np.log(1 - q), style, color=colour, marker="", linewidth=2, label=name)
         lowest = -p * np.log(p) - (1 - p) * np.log(1 - p)
         ax.plot([p], [lowest], "o", color=colour)
-        ax.annotate(f"{lowest:.2f}", (p, lowest), (0, -13), textcoords="offset points", ha="center", size=9.5)
+        ax.annotate(f"{lowest:.2f}", (p, lowest), (0, 7), textcoords="offset points", ha="center", size=9.5)
     ax.set(xlabel="q, the chance that the player says", ylabel="average loss (nats)", ylim=(0, 2.2))
     ax.legend(title="the chance is really")
 

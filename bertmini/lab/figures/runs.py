@@ -8,14 +8,18 @@ from matplotlib.figure import Figure
 from bertmini.lab.figures import BLUE, GREEN, INK, ORANGE
 
 
-def run_curve(run: Mapping) -> Figure:
+def run_curve(run: Mapping, stacked: bool = False) -> Figure:
     """A pretraining run: held-out loss at [MASK], and next sentences right, each with what no reading would reach.
 
     In the microworld also the best that can be reached, and the best within a sentence, ± two standard errors.
+    stacked: one panel above the other, for a narrow page.
     """
     evaluated = [line for line in run["metrics"] if "held_out_mlm_loss" in line]
     steps = [line["step"] for line in evaluated]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), width_ratios=[3, 2], layout="constrained")
+    if stacked:
+        figure, (left, right) = plt.subplots(2, 1, figsize=(5.6, 5.6), height_ratios=[3, 2], layout="constrained")
+    else:
+        figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), width_ratios=[3, 2], layout="constrained")
     left.plot(steps, [line["held_out_mlm_loss_masked"] for line in evaluated], "o-", color=BLUE, label="BERT")
     frequencies = evaluated[0]["unigram_mlm_loss_masked"]
     left.axhline(frequencies, color=INK, linestyle="--", label="word frequencies alone")
