@@ -109,6 +109,15 @@ def test_chances_are_the_model_s_and_the_best_player_s_are_the_floor_s(batch):
     assert experiment.best(few)["next sentence"] == pytest.approx(np.mean([max(x, 1 - x) for x in p]))
 
 
+def test_words_can_be_left_out_of_the_bags(batch):
+    whole, part = experiment.bags_of(batch), experiment.bags_of(batch, experiment.HOURS)
+    hours = [experiment.GRAMMAR.tokenizer.vocab[hour] for hour in experiment.HOURS]
+    assert whole.first[:, hours].any()
+    assert not part.first[:, hours].any()
+    whole.first[:, hours] = 0
+    assert torch.equal(whole.first, part.first)
+
+
 def test_a_choice_between_two_orders():
     right, wrong = torch.tensor([0.1, 0.5, 0.9, 0.2]), torch.tensor([0.2, 0.5, 0.3, 0.8])
     assert experiment.chosen(right, wrong) == 0.625  # two right, one wrong, one coin
