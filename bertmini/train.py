@@ -51,10 +51,13 @@ class Options:
 
 
 def parameter_groups(model: nn.Module) -> list[dict]:
-    """Decay the matrices; leave biases and LayerNorms alone (google-research/bert, optimization.py)."""
+    """Decay the matrices; leave biases and LayerNorms alone, as google-research/bert does."""
     matrices = [p for p in model.parameters() if p.ndim > 1]
     vectors = [p for p in model.parameters() if p.ndim == 1]
-    return [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": vectors, "weight_decay": 0.0}]
+    return [
+        {"params": matrices, "weight_decay": WEIGHT_DECAY},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
 
 
 def schedule(step: int, steps: int) -> float:
@@ -122,7 +125,8 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate
         batch = batch.to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16"):
+        half = self.options.precision == "bf16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             output = self.model(batch.token_ids, batch.segment_ids, batch.keep, batch.positions)
         losses = pretraining_loss(output, batch.labels, batch.is_random)
         losses.total.backward()

@@ -47,6 +47,21 @@ def test_the_rates_and_the_first_fall_are_drawn(draw):
     assert points(ax.lines[0]) == CURVE and [set(line.get_ydata()) for line in ax.lines[1:]] == [{4.4}, {0.5}]
 
 
+def test_a_figure_of_lines_is_stored_in_fewer_colours(draw):
+    import base64
+    import io
+
+    from PIL import Image
+
+    from bertmini.lab import figures
+
+    draw.first_fall(CURVE, {"word frequencies": 4.4, "floor": 0.5})
+    for colours in (64, 256):
+        data, _ = figures.png(figures.plt.gcf(), colours)
+        found = len(Image.open(io.BytesIO(base64.b64decode(data))).getcolors())
+        assert colours / 4 < found <= colours
+
+
 def test_each_phenomenon_has_its_panel(draw):
     panel = {"curves": {"mini": CURVE, "tiny": CURVE[:1]}, "floor": 0.1, "own sentence": 0.7}
     draw.by_phenomenon({"towns": panel, "facts": panel | {"floor": 0.2}})
@@ -60,7 +75,7 @@ def test_each_gap_has_its_panel(draw):
     panel = {"word": "fed", "curve": [(0, 0.01), (50, 0.5)], "larger": 0.99, "best": 1}
     draw.gaps({"otto ____": panel, "mara ____": panel | {"larger": 0.5}})
     first, second = draw.axes()
-    assert first.get_title() == "otto ____: fed"
+    assert first.get_title() == "otto ____ (fed)"
     assert points(first.lines[1]) == [(20, 0.01), (50, 0.5)]  # the axis is logarithmic: 0 is drawn at 20
     assert points(first.lines[2]) == [(17_000, 0.99)] and points(second.lines[2]) == [(17_000, 0.5)]
 

@@ -44,51 +44,51 @@ root = Exercise(
 # ---- Who decays? ----
 
 NAMES = [
-    ("bert.embeddings.token.weight", (410, 128)),
-    ("bert.embeddings.norm.weight", (128,)),
-    ("bert.layers.0.attention.qkv.weight", (384, 128)),
-    ("bert.layers.0.attention.qkv.bias", (384,)),
-    ("mlm.bias", (410,)),
-    ("nsp.score.weight", (2, 128)),
+    "bert.embeddings.token.weight",
+    "bert.embeddings.norm.weight",
+    "bert.layers.0.attention.qkv.weight",
+    "bert.layers.0.attention.qkv.bias",
+    "mlm.bias",
+    "nsp.score.weight",
 ]
 MORE = [
-    ("bert.layers.1.feed_forward.inner.bias", (512,)),
-    ("bert.layers.1.output_norm.weight", (128,)),
-    ("bert.layers.1.output_norm.bias", (128,)),
-    ("bert.embeddings.position.weight", (512, 128)),
+    "bert.layers.1.feed_forward.inner.bias",
+    "bert.layers.1.output_norm.weight",
+    "bert.layers.1.output_norm.bias",
+    "bert.embeddings.position.weight",
 ]
 
 decay = Exercise(
-    right=lambda parameters: [name for name, shape in parameters if len(shape) == 2],
+    right=lambda names: [name for name in names if "norm" not in name and "bias" not in name],
     cases=[(NAMES,), (MORE,)],
-    where="Look at the shapes: which parameters are matrices, and which are single rows of numbers?",
-    what="Matrices decay. Every bias, and both parts of a LayerNorm (called norm here), are rows and do not.",
-    line="return [name for name, shape in parameters if len(shape) == 2]",
+    where="Look at the names: which are biases, and which belong to a LayerNorm?",
+    what="Keep a name if it has neither norm nor bias in it.",
+    line='return [name for name in names if "norm" not in name and "bias" not in name]',
     mistakes=[
         Mistake(
-            wrong=lambda parameters: [name for name, _ in parameters if name.endswith("weight")],
+            wrong=lambda names: [name for name in names if name.endswith("weight")],
             where="Look at the names with `norm` in them.",
             what="A LayerNorm's scale is called weight as well. It is no matrix, and it does not decay.",
         ),
         Mistake(
-            wrong=lambda parameters: [name for name, _ in parameters if "norm" not in name],
+            wrong=lambda names: [name for name in names if "norm" not in name],
             where="Look at the names that end in bias.",
             what="You left the LayerNorms out, and kept the biases in.",
         ),
         Mistake(
-            wrong=lambda parameters: [n for n, s in parameters if len(s) == 2 and "embeddings" not in n],
-            where="Look at the three tables of the embeddings.",
+            wrong=lambda names: [name for name in names if "norm" not in name or "bias" not in name],
+            where="Look at the word between your two conditions.",
+            what="With `or` only a LayerNorm's bias is left out. Both must hold: `and`.",
+        ),
+        Mistake(
+            wrong=lambda names: [n for n in names if not any(w in n for w in ("norm", "bias", "embed"))],
+            where="Look at the tables of the embeddings.",
             what="They are matrices like the others, and they decay like the others.",
         ),
         Mistake(
-            wrong=lambda parameters: [name for name, shape in parameters if len(shape) == 1],
+            wrong=lambda names: [name for name in names if "norm" in name or "bias" in name],
             where="Look at what you return: those that decay, or those that do not?",
             what="These are the ones that do not.",
-        ),
-        Mistake(
-            wrong=lambda parameters: [(name, shape) for name, shape in parameters if len(shape) == 2],
-            where="Look at what is wanted: names.",
-            what="The choice is right; return the names alone.",
         ),
     ],
 )

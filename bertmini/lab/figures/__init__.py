@@ -8,6 +8,7 @@ thing keeps its colour from chapter to chapter. All is drawn on white: in dark m
 
 import base64
 import io
+from functools import partial
 
 import matplotlib.pyplot as plt
 from matplotlib.colors import to_rgb
@@ -23,7 +24,7 @@ DARK = {"token": BLUE, "position": "#A65E00", "segment": "#00704F"}
 MARKER = {"token": "o", "position": "s", "segment": "^"}
 
 
-def style() -> None:
+def style(colours: int = 256) -> None:
     """Set how all figures look, and that notebooks store them as PNG at twice the screen's resolution."""
     plt.rcParams.update({
         "figure.dpi": 100,
@@ -44,18 +45,18 @@ def style() -> None:
         return
     if shell := get_ipython():
         plt.switch_backend(plt.get_backend())  # else the backend loads at the first figure, and sets its own format
-        shell.display_formatter.formatters["image/png"].for_type(Figure, png)
+        shell.display_formatter.formatters["image/png"].for_type(Figure, partial(png, colours=colours))
 
 
-def png(figure: Figure) -> tuple[str, dict[str, int]]:
+def png(figure: Figure, colours: int = 256) -> tuple[str, dict[str, int]]:
     """A figure as notebooks store it: PNG at twice the screen's resolution, in base64, and its width on the screen
     (a height beside it would be kept where a narrow page cuts the width).
 
-    256 colours are as good as all of them for drawings, and take a third of the bytes.
+    256 colours are as good as all of them for drawings, and take a third of the bytes. For lines alone 64 will do.
     """
     whole, small = io.BytesIO(), io.BytesIO()
     figure.savefig(whole, dpi=2 * figure.dpi, bbox_inches="tight")
-    picture = Image.open(whole).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    picture = Image.open(whole).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
     picture.save(small, "png", optimize=True)
     return base64.b64encode(small.getvalue()).decode("ascii"), {"width": picture.width // 2}
 

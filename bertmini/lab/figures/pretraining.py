@@ -80,7 +80,7 @@ def gaps(panels: Mapping[str, Mapping]) -> None:
             ax, [(17_000, panel["larger"])], color=BLUE, marker="*", markersize=12, linestyle="", label="mini, trained"
         )
         ax.set(xscale="log", ylim=(-0.06, 1.1), yticks=[0, 0.5, 1])
-        ax.set_title(f"{text}: {panel['word']}", size=9.5)
+        ax.set_title(f"{text} ({panel['word']})", size=9.5)
         ax.set_xticks([20, 100, 1000, 10_000], ["0", "100", "1,000", "10,000"], size=9)
         ax.minorticks_off()
     for ax in axes[-1]:
@@ -101,6 +101,7 @@ def warm_up(panels: Mapping[str, Mapping[str, Sequence[Curve]]], frequencies: fl
                 draw(ax, curve, color=colour, linestyle=dash, linewidth=1.4, marker="", label=label)
         ax.axhline(frequencies, color=INK, linestyle=":", marker="", label="word frequencies")
         ax.set_title(title, size=10.5)
+    for ax in axes[-1]:
         ax.set_xlabel("step", size=10)
     for ax in axes[:, 0]:
         ax.set_ylabel("training loss (nats)", size=10)
@@ -112,7 +113,7 @@ def by_heart(panels: Mapping[str, Mapping]) -> None:
 
     panels: title -> {"seen": curve, "unseen": curve, "floor": nats}.
     """
-    figure, axes = plt.subplots(len(panels), 1, figsize=(5.0, 1.6 * len(panels) + 0.6), sharey=True)
+    figure, axes = plt.subplots(len(panels), 1, figsize=(5.0, 1.6 * len(panels) + 0.6), sharex=True, sharey=True)
     for ax, (title, panel) in zip(axes, panels.items(), strict=True):
         draw(ax, panel["unseen"], color=RED, marker="s", markersize=4, label="stories never seen")
         draw(ax, panel["seen"], color=BLUE, marker="o", markersize=4, label="stories trained on")
