@@ -82,7 +82,7 @@ class SkipGram(TwoTables):
 
 
 def sampled_losses(hidden: Tensor, right: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """Tell right words from noise: -log s(right), and the sum of -log s(-noise), s logistic.
+    """Tell right from noise: -log σ(right score), and the sum of -log σ(-noise score).
 
     hidden: (B, H), right: (B, C, H), noise: (B, K, H) -> (B, C) and (B, 1), for C right words
     (Mikolov et al. 2013b, eq. 4). Their code leaves out noise that equals the right word.
