@@ -60,15 +60,18 @@ def pretraining_loss(
     predicted: Tensor | int | None = None,
     pairs: Tensor | int | None = None,
 ) -> Losses:
-    """The mean over predicted tokens plus the mean over pairs, in nats (Devlin et al. 2019, appendix A.2).
+    """The mean over predicted tokens plus the mean over pairs, in nats.
 
-    labels: (B, P), -100 in unused slots. is_random: (B,). predicted, pairs: the counts to divide by, this batch's own
-    if None; where one step is spread over several batches, the whole step's, for a mean of means is not the mean.
+    labels: (B, P), -100 in unused slots. is_random: (B,). predicted, pairs: the counts to
+    divide by, this batch's own if None; where one step is spread over several batches, the
+    whole step's, for a mean of means is not the mean (Devlin et al. 2019, appendix A.2).
     """
     if predicted is None:
         predicted = (labels != -100).sum().clamp(min=1)
-    mlm = F.cross_entropy(output.mlm_logits.flatten(0, 1).float(), labels.flatten(), reduction="sum") / predicted
+    logits = output.mlm_logits.flatten(0, 1).float()  # (B * P, V)
+    mlm = F.cross_entropy(logits, labels.flatten(), reduction="sum") / predicted
     if output.nsp_logits is None:
         return Losses(mlm, mlm, mlm.new_zeros(()))
-    nsp = F.cross_entropy(output.nsp_logits.float(), is_random, reduction="sum") / (pairs or len(is_random))
+    nsp = F.cross_entropy(output.nsp_logits.float(), is_random, reduction="sum")
+    nsp = nsp / (pairs or len(is_random))
     return Losses(mlm + nsp, mlm, nsp)
