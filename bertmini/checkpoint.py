@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +14,19 @@ from torch import Tensor, nn
 
 from bertmini.config import BertConfig, InputError
 from bertmini.encoder import Bert, Pooler
+from bertmini.hub import locate
 from bertmini.pretraining import BertForPreTraining
-from bertmini.tokenizer import Tokenizer
+from bertmini.tokenizer import Tokenizer, read_json
+
+# Regular expressions for the names in checkpoints of other forms, and what stands in NAMES instead.
+RENAMED = {
+    r"LayerNorm\.gamma$": "LayerNorm.weight",  # the first ones, bert-base-uncased among them
+    r"LayerNorm\.beta$": "LayerNorm.bias",
+    r"^(embeddings|encoder|pooler)\.": r"bert.\1.",  # an encoder saved alone has no prefix
+    r"^cls\.predictions\.decoder\.bias$": "cls.predictions.bias",
+}
+HEADS = ("bert.pooler.", "cls.predictions.", "cls.seq_relationship.")
+TOKEN_TABLE = "bert.embeddings.word_embeddings.weight"
 
 # Our name -> the checkpoint's. {} is the layer's number; .weight and .bias follow. A tuple is stacked into one matrix.
 NAMES: dict[str, str | tuple[str, ...]] = {
@@ -73,55 +85,97 @@ def save(directory: Path | str, model: BertForPreTraining | Bert, tokenizer: Tok
     tokenizer.save(directory)
 
 
-def load(directory: Path | str, model: type[nn.Module] = BertForPreTraining) -> tuple[nn.Module, Tokenizer]:
-    """Read a checkpoint's directory. A head or pooler that the file does not hold is absent (None), never random.
+def load(
+    source: Path | str, model: type[nn.Module] = BertForPreTraining, revision: str | None = None
+) -> tuple[nn.Module, Tokenizer]:
+    """Read a checkpoint. A head or pooler that the file does not hold is absent (None), never random.
 
-    model: BertForPreTraining or Bert. Returns (model in eval mode, tokenizer); InputError names file and tensor.
+    source, revision: as in `locate`, a folder, "minilm" or a name on the hub. model: BertForPreTraining or Bert.
+    Returns (model in eval mode, tokenizer), in single precision; InputError names file and tensor.
     """
-    directory = Path(directory)
-    config = BertConfig.from_json(directory / "config.json")
-    path = directory / "model.safetensors"
-    try:
-        tensors = load_file(path)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; a checkpoint's folder holds its weights there") from None
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a whole safetensors file ({error}); copy or download it again") from None
-    # The first checkpoints, bert-base-uncased among them, have other names for a LayerNorm's weight and bias.
-    for old, new in (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")):
-        tensors = {name.replace(old, new): tensor for name, tensor in tensors.items()}
-    if "embeddings.word_embeddings.weight" in tensors:  # an encoder saved alone has no prefix
-        tensors = {f"bert.{name}": tensor for name, tensor in tensors.items()}
+    folder = locate(source, revision)
+    config = BertConfig.from_json(folder / "config.json")
+    path, tensors = read_tensors(folder)
+    pooler, mlm, nsp = (any(name.startswith(head) for name in tensors) for head in HEADS)
     with torch.device("meta"):
-        built = BertForPreTraining(config, nsp="cls.seq_relationship.weight" in tensors)
-        if "bert.pooler.dense.weight" not in tensors:
-            built.bert.pooler = None
-        elif built.bert.pooler is None:
+        built = BertForPreTraining(config, nsp)
+        if pooler and not nsp:
             built.bert.pooler = Pooler(config)
-        if "cls.predictions.bias" not in tensors:
+        if not mlm:
             built.mlm = None
     built.load_state_dict(from_checkpoint(tensors, built, path), assign=True)
-    tokenizer = Tokenizer.load(directory)
-    if len(tokenizer) > config.vocab_size:
+    tokenizer = Tokenizer.load(folder)
+    if len(tokenizer) > config.vocab_size:  # fewer are common: tables are padded to a round number of rows
         raise InputError(
-            f"{directory}: {len(tokenizer)} tokens in the vocabulary but {config.vocab_size} in config.json; "
+            f"{folder}: {len(tokenizer)} tokens in the vocabulary but {config.vocab_size} in config.json; "
             "take both from one checkpoint"
         )
     return (built.bert if model is Bert else built).eval(), tokenizer
 
 
+def read_tensors(folder: Path) -> tuple[Path, dict[str, Tensor]]:
+    """The file to name in a complaint, and a checkpoint's tensors under today's names, from one file or several."""
+    path, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    if path.exists() or not index.exists():
+        tensors = read_file(path)
+    else:
+        path, tensors = index, {}
+        weight_map = read_json(index).get("weight_map")
+        if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
+            raise InputError(f"{index}: no weight_map from tensors to files; copy or download it again")
+        for name in sorted(set(weight_map.values())):
+            if Path(name).name != name:
+                raise InputError(f"{index}: {name!r} is not the name of a file beside it; download it again")
+            tensors |= read_file(folder / name)
+    for old, new in RENAMED.items():
+        tensors = {re.sub(old, new, name): tensor for name, tensor in tensors.items()}
+    return path, tensors
+
+
+def read_file(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        if list(path.parent.glob("*.bin")):
+            raise InputError(
+                f"{path}: no such file, only a .bin, a pickle, which runs code when it is opened; where you trust it, "
+                "convert it: load it with `transformers` and save_pretrained"
+            ) from None
+        raise InputError(f"{path}: no such file; a checkpoint's folder holds its weights there") from None
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: not a whole safetensors file ({error}); copy or download it again") from None
+
+
 def from_checkpoint(tensors: dict[str, Tensor], model: BertForPreTraining, path: Path) -> dict[str, Tensor]:
-    """The tensors under our names, query, key and value stacked; InputError for one that is missing or misshapen."""
-    state = {}
+    """The tensors under our names, query, key and value stacked.
+
+    InputError for one that is missing, misshapen, not finite, or that the encoder cannot use; a warning names those of
+    heads that we do not have.
+    """
+    state, left = {}, dict(tensors)
     for name, wanted in model.state_dict().items():
         theirs = checkpoint_names(name)
         shape = (wanted.shape[0] // len(theirs), *wanted.shape[1:])
         for their in theirs:
-            if their not in tensors:
+            tensor = left.pop(their, None)
+            if tensor is None:
                 raise InputError(f"{path}: no tensor {their}; this is not a BERT checkpoint, or not a whole one")
-            if tensors[their].shape != shape:
-                raise InputError(f"{path}: {their} is {tuple(tensors[their].shape)}, config.json asks for {shape}")
+            if tensor.shape != shape:
+                raise InputError(f"{path}: {their} is {tuple(tensor.shape)}, config.json asks for {shape}")
+            if not tensor.is_floating_point():
+                raise InputError(f"{path}: {their} holds {tensor.dtype}; bertmini reads floating-point weights only")
+            if not tensor.float().sum().isfinite():  # one infinity or NaN shows in the sum
+                raise InputError(f"{path}: {their} holds numbers that are not finite; copy or download it again")
         state[name] = nn.Parameter(torch.cat([tensors[their] for their in theirs]).float())
+    # Some files repeat the tied matrix and the bias, and count the positions.
+    decoder = left.pop("cls.predictions.decoder.weight", None)
+    if decoder is not None and model.mlm and not torch.equal(decoder, tensors[TOKEN_TABLE]):
+        raise InputError(f"{path}: its decoder is not the token table, and bertmini has one matrix for both")
+    strange = sorted(name for name in left if not name.endswith(".position_ids"))
+    if unused := [name for name in strange if name.startswith("bert.")]:
+        raise InputError(f"{path}: {', '.join(unused)}: config.json has no place for it; take both from one checkpoint")
+    if strange:
+        warnings.warn(f"{path}: not used: {', '.join(strange)}", stacklevel=3)
     return state
 
 

@@ -5,6 +5,7 @@ import shutil
 import signal
 import sys
 import types
+import warnings
 from dataclasses import asdict, fields
 from itertools import islice
 from pathlib import Path
@@ -122,7 +123,7 @@ def interrupted() -> types.SimpleNamespace:
 @app.command("fill-mask")
 def fill_mask_command(
     text: Annotated[str, Argument(help="A text with one [MASK] or more.")],
-    model: Annotated[Path, Option(help="A checkpoint's folder, such as a run's model/.")],
+    model: Annotated[str, Option(help="A checkpoint: a folder, such as a run's model/, or a name on the hub.")],
     top: Annotated[int, Option(min=1, help="How many guesses for each [MASK].")] = 5,
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -183,6 +184,7 @@ def main() -> None:
     """Run the command line; what the user can mend is told in a sentence, with exit code 2."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # a Windows console may lack a character
+    warnings.formatwarning = lambda message, *_: f"bertmini: {message}\n"
     try:
         app()
     except InputError as error:

@@ -184,6 +184,49 @@ def test_layer_norms_under_their_old_names_are_read(saved, model):
     assert torch.equal(load(saved)[0](*OURS).mlm_logits, model(*OURS).mlm_logits)
 
 
+def test_the_bias_of_the_head_under_its_second_name(saved, model):
+    bias = load_file(saved / "model.safetensors")["cls.predictions.bias"]
+    rewrite(saved, {"cls.predictions.bias": None, "cls.predictions.decoder.bias": bias})
+    assert torch.equal(load(saved)[0](*OURS).mlm_logits, model(*OURS).mlm_logits)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_weights_in_several_files(tmp_path, dtype):
+    """As `transformers` writes them: an index, and in each file as many tensors as fit."""
+    _, theirs = their(tmp_path, "BertForPreTraining")
+    theirs.to(dtype).save_pretrained(tmp_path / "parts", max_shard_size="2KB")
+    Tokenizer(WORDS).save(tmp_path / "parts")
+    assert len(list((tmp_path / "parts").glob("model-*-of-*.safetensors"))) > 2
+    close(load(tmp_path / "parts")[0](*OURS).mlm_logits, theirs.float()(**INPUTS).prediction_logits)
+
+
+@pytest.fixture
+def parts(tmp_path) -> Path:
+    _, theirs = their(tmp_path, "BertForPreTraining")
+    theirs.save_pretrained(tmp_path / "parts", max_shard_size="2KB")
+    Tokenizer(WORDS).save(tmp_path / "parts")
+    return tmp_path / "parts"
+
+
+@pytest.mark.parametrize(("index", "message"), [
+    ("{}", "no weight_map from tensors to files; "),
+    ('{"weight_map": {"a": 1}}', "no weight_map from tensors to files; "),
+    ('{"weight_map": {"a": "../secret.safetensors"}}', "'../secret.safetensors' is not the name of a file beside it; "),
+    ('{"weight_map": {}}', "no tensor bert.embeddings.word_embeddings.weight; "),
+    ("{", "not a JSON object; "),
+])  # fmt: skip
+def test_a_bad_index(parts, index, message):
+    (parts / "model.safetensors.index.json").write_text(index, encoding="utf-8")
+    assert sentence(parts).startswith(f"{parts / 'model.safetensors.index.json'}: {message}")
+
+
+def test_a_missing_part(parts):
+    first = min(parts.glob("model-*.safetensors"))
+    first.unlink()
+    assert sentence(parts).startswith(f"{first}: no such file; ")
+
+
 def test_every_name_of_the_table_is_used(model):
     modules = {name.rsplit(".", 1)[0] for name in model.state_dict()}
     assert {name.replace("layers.0", "layers.{}") for name in modules if "layers.1" not in name} == set(NAMES)
@@ -271,6 +314,56 @@ def test_two_misshapen_tensors_whose_rows_add_up_are_seen(saved):
     attention = "bert.encoder.layer.0.attention.self"
     rewrite(saved, {f"{attention}.query.weight": torch.zeros(13, 12), f"{attention}.key.weight": torch.zeros(11, 12)})
     assert f"{attention}.query.weight is (13, 12)" in sentence(saved)
+
+
+@pytest.mark.parametrize(("tensor", "message"), [
+    (torch.full((12,), torch.nan), "holds numbers that are not finite; "),
+    (torch.tensor([torch.inf, -torch.inf] + [0.0] * 10), "holds numbers that are not finite; "),
+    (torch.tensor([torch.inf] + [0.0] * 11).half(), "holds numbers that are not finite; "),
+    (torch.zeros(12, dtype=torch.int8), "holds torch.int8; bertmini reads floating-point weights only"),
+])  # fmt: skip
+def test_weights_that_are_no_numbers(saved, tensor, message):
+    rewrite(saved, {"bert.pooler.dense.bias": tensor})
+    assert sentence(saved).startswith(f"{saved / 'model.safetensors'}: bert.pooler.dense.bias {message}")
+
+
+def test_a_next_sentence_head_needs_its_pooler(saved):
+    rewrite(saved, {"bert.pooler.dense.weight": None, "bert.pooler.dense.bias": None})
+    assert "no tensor bert.pooler.dense.weight; " in sentence(saved)
+
+
+def test_half_a_head_is_not_taken_for_none(saved):
+    rewrite(saved, {"cls.predictions.bias": None})
+    assert "no tensor cls.predictions.bias; " in sentence(saved)
+
+
+def test_a_decoder_of_its_own_is_refused(saved):
+    rewrite(saved, {"cls.predictions.decoder.weight": torch.zeros(15, 12)})
+    assert sentence(saved).endswith("its decoder is not the token table, and bertmini has one matrix for both")
+
+
+def test_an_encoder_with_more_than_the_config_says_is_refused(saved):
+    rewrite(saved, {"bert.encoder.layer.2.output.dense.bias": torch.zeros(12)})
+    expected = "bert.encoder.layer.2.output.dense.bias: config.json has no place for it; take both from one checkpoint"
+    assert sentence(saved) == f"{saved / 'model.safetensors'}: {expected}"
+
+
+def test_the_head_of_another_task_is_named_and_left(saved, model):
+    rewrite(saved, {"classifier.weight": torch.zeros(2, 12), "classifier.bias": torch.zeros(2)})
+    with pytest.warns(UserWarning) as caught:
+        again, _ = load(saved)
+    assert [str(warning.message) for warning in caught] == [
+        f"{saved / 'model.safetensors'}: not used: classifier.bias, classifier.weight"
+    ]
+    assert caught[0].filename == __file__
+    assert torch.equal(again(*OURS).mlm_logits, model(*OURS).mlm_logits)
+
+
+def test_a_pickle_is_never_opened(saved):
+    (saved / "model.safetensors").rename(saved / "pytorch_model.bin")
+    message = sentence(saved)
+    assert message.startswith(f"{saved / 'model.safetensors'}: no such file, only a .bin, a pickle, ")
+    assert "convert it" in message
 
 
 def test_a_vocabulary_larger_than_the_config(saved):

@@ -9,7 +9,7 @@ import torch
 import transformers
 from torch import Tensor, nn
 
-from bertmini import BertConfig, BertForPreTraining, pretraining_loss, record_attention
+from bertmini import BertConfig, BertForPreTraining, Tokenizer, load, pretraining_loss, record_attention, save
 from bertmini.checkpoint import from_checkpoint, to_checkpoint
 
 ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh")
@@ -206,6 +206,24 @@ def test_losses_and_gradients(number):
             assert mine.grad[rows].abs().max() < 1e-6, name
         else:
             assert difference < 1e-4 * largest, name
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_what_is_saved_gives_the_same_logits_there(number, tmp_path):
+    """Through files, and back into bertmini bit for bit."""
+    case = draw(number)
+    ours, _ = build(case)
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    save(tmp_path, ours, Tokenizer([*special, *(f"w{i}" for i in range(case.config.vocab_size - 5))]))
+    theirs = transformers.BertForPreTraining.from_pretrained(tmp_path).eval()
+    with torch.no_grad():
+        got, expected = ours.eval()(case.token_ids, case.segment_ids, case.keep), theirs(**inputs(case))
+    keep = torch.ones_like(case.token_ids, dtype=torch.bool) if case.keep is None else case.keep
+    torch.testing.assert_close(got.mlm_logits[keep], expected.prediction_logits[keep], rtol=0, atol=1e-5)
+    torch.testing.assert_close(got.nsp_logits, expected.seq_relationship_logits, rtol=0, atol=1e-5)
+    again, _ = load(tmp_path)
+    for name, weights in ours.state_dict().items():
+        assert torch.equal(again.state_dict()[name], weights), name
 
 
 def test_the_name_table_agrees_with_the_copy_by_hand():
