@@ -95,7 +95,8 @@ def test_one_page_has_the_letters_of_the_notation():
     sizes = set(re.findall(r"^\| \$([A-Z])\$ \|", page("notation").partition("## Tensors")[0], flags=re.MULTILINE))
     assert sizes == set("BTHLADFVP")
     text = page("one_page")
-    assert set(re.findall(r"[A-Z]", formulas(text))) == sizes | {"W"}  # W: matrices and tables, with their shapes
+    letters = set(re.findall(r"[A-Z]", formulas(text)))
+    assert letters == sizes | {"W", "N"}  # W: matrices and tables, with their shapes; N: all steps, as in chapter 8
     shapes = re.findall(r"\\underset\{\(([^)]*)\)\}", text)
     assert len(shapes) > 30
     assert {size for shape in shapes for size in shape.split(r",\,")} <= sizes | {"2", "512"}
@@ -181,23 +182,23 @@ def test_the_step_of_one_page_is_the_optimizer():
     layer = torch.nn.Linear(3, 2).double()
     optimizer = torch.optim.AdamW(parameter_groups(layer), eps=1e-6)
     state = [[p.detach().clone(), torch.zeros_like(p), torch.zeros_like(p)] for p in (layer.weight, layer.bias)]
-    n, n0, top = 25, 2, 1e-2
-    for s in range(1, 5):
-        r = top * min(s / n0, (n - s + 1) / (n - n0 + 1))
-        assert r == pytest.approx(top * schedule(s, n))
-        gradients = [torch.randn_like(p) * 3 ** (2 - s) for p in layer.parameters()]
+    N, w, top = 25, 2, 1e-2
+    for n in range(1, 5):
+        rate = top * min(n / w, (N - n + 1) / (N - w + 1))
+        assert rate == pytest.approx(top * schedule(n, N))
+        gradients = [torch.randn_like(p) * 3 ** (2 - n) for p in layer.parameters()]
         norm = math.sqrt(sum(float((g**2).sum()) for g in gradients))
         for p, g in zip(layer.parameters(), gradients, strict=True):
             p.grad = g.clone()
         torch.nn.utils.clip_grad_norm_(layer.parameters(), CLIP)
         for group in optimizer.param_groups:
-            group["lr"] = r
+            group["lr"] = rate
         optimizer.step()
-        for (theta, m, u), g, decay in zip(state, gradients, (0.01, 0.0), strict=True):
+        for (theta, m, s), g, decay in zip(state, gradients, (0.01, 0.0), strict=True):
             g *= min(1, 1 / (norm + 1e-6))
             m.copy_(0.9 * m + 0.1 * g)
-            u.copy_(0.999 * u + 0.001 * g**2)
-            theta -= r * decay * theta
-            theta -= r * (m / (1 - 0.9**s)) / ((u / (1 - 0.999**s)).sqrt() + 1e-6)
+            s.copy_(0.999 * s + 0.001 * g**2)
+            theta -= rate * decay * theta
+            theta -= rate * (m / (1 - 0.9**n)) / ((s / (1 - 0.999**n)).sqrt() + 1e-6)
     for p, (theta, _, _) in zip(layer.parameters(), state, strict=True):
         torch.testing.assert_close(p.detach(), theta)
