@@ -16,6 +16,7 @@ import bertmini
 from bertmini import BertConfig, cli
 from bertmini.checkpoint import replace_folder
 from bertmini.corpus import read_documents
+from bertmini.hub import SHA256
 from bertmini.microworld import Grammar, stories
 
 TEXT = "\n\n".join(
@@ -237,6 +238,41 @@ def test_a_broken_or_foreign_checkpoint_is_named(bertmini_, finished, tmp_path):
         refused(bertmini_("fill-mask", "--model", model, "[MASK]"), "model.safetensors", "not a whole safetensors file")
     save_file({"something.else": torch.zeros(3)}, model / "model.safetensors")
     refused(bertmini_("fill-mask", "--model", model, "[MASK]"), "model.safetensors", "no tensor")
+
+
+def test_checkpoints_that_cannot_be_used(bertmini_, finished, tmp_path, monkeypatch):
+    """The reader of the command line gets one sentence, whatever is wrong with the checkpoint."""
+    model = tmp_path / "model"
+    whole = contents(finished / "model")
+
+    def spoil(name: str, content: bytes | None) -> None:
+        replace_folder(model, lambda folder: [(folder / n).write_bytes(b) for n, b in whole.items()])
+        (model / name).unlink() if content is None else (model / name).write_bytes(content)
+
+    def look(*words: str) -> None:
+        refused(bertmini_("fill-mask", "--model", model, "[MASK]"), *words)
+
+    spoil("config.json", None)
+    look("config.json", "no such file", "a checkpoint's folder holds a config.json")
+    spoil("config.json", whole["config.json"].replace(b'"bert"', b'"roberta"'))
+    look("config.json", "model_type is 'roberta'")
+    spoil("vocab.txt", whole["vocab.txt"] + b"onemore\ntwomore\n")
+    look("tokens in the vocabulary", "take both from one checkpoint")
+    spoil("model.safetensors", b"\xff" * 8 + whole["model.safetensors"][8:])
+    look("model.safetensors", "not a whole safetensors file")
+    spoil("model.safetensors", None)
+    tensors = load_file(finished / "model/model.safetensors")
+    tensors["bert.embeddings.LayerNorm.bias"][3] = torch.nan
+    save_file(tensors, model / "model.safetensors")
+    look("model.safetensors", "bert.embeddings.LayerNorm.bias holds numbers that are not finite")
+
+    monkeypatch.setitem(SHA256, "vocab.txt", "0" * 64)
+    refused(bertmini_("fill-mask", "--model", "minilm", "[MASK]"), "vocab.txt", "its sha256 is not 000000000000")
+    monkeypatch.undo()
+    refused(bertmini_("fill-mask", "--model", "minilm", "[MASK]"), "no masked-language-model head")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    answer = bertmini_("fill-mask", "--model", "nobody/has-this", "[MASK]")
+    refused(answer, "nobody/has-this", "no such folder", "check the name and the network")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of a file")
