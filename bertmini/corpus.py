@@ -3,27 +3,31 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 from bertmini.config import InputError
 from bertmini.tokenizer import Tokenizer
 
-# After a full stop, question or exclamation mark, before a digit or a letter that is not small (Latin, Greek and
-# Cyrillic have small ones); not after an initial, e.g. or i.e.
+# A full stop, question or exclamation mark and the space after it, before a digit or a letter that is not small (Latin,
+# Greek and Cyrillic have small ones); not after an initial, e.g. or i.e. Begins with the mark, for it is rare: an
+# expression that begins by looking back would look back at every character, and take three times as long.
 SENTENCE_END = re.compile(
-    r"(?:(?<=[.!?])|(?<=[.!?][\"')\]”»’]))"
-    r"(?<!\b[A-Z]\.)(?<!e\.g\.)(?<!i\.e\.)(?<!\bvs\.)(?<!\b(?:Mr|Dr|St)\.)"
-    r"\s+(?=[\"'(\[“«„]*(?![a-zß-öø-ÿа-яёα-ωά-ώ])[^\W_])|(?<=[。！？])"
+    r"[.!?](?:[\"')\]”»’]|(?<!\b[A-Z]\.)(?<!e\.g\.)(?<!i\.e\.)(?<!\bvs\.)(?<!\b(?:Mr|Dr|St)\.))"
+    r"\s+(?=[\"'(\[“«„]*(?![a-zß-öø-ÿа-яёα-ωά-ώ])[^\W_])|[。！？]"
 )
 
 
 def split_sentences(line: str) -> list[str]:
     """Split a line of text into its sentences; a line that holds one stays one."""
-    return [sentence for part in SENTENCE_END.split(line) if (sentence := part.strip())]
+    ends = [0, *(end.end() for end in SENTENCE_END.finditer(line)), len(line)]
+    return [sentence for start, end in pairwise(ends) if (sentence := line[start:end].strip())]
 
 
 def read_documents(path: Path | str) -> Iterator[list[str]]:
@@ -92,18 +96,16 @@ def write_corpus(documents: Iterable[list[str]], tokenizer: Tokenizer, directory
     ):
         sentences.write(np.int64(0).tobytes())
         ends.write(np.int64(0).tobytes())
-        for batch in batched(documents):
-            lines = tokenizer.ids(list(chain.from_iterable(batch)))
+        for batch in ahead(batched(documents)):
+            lines = iter(tokenizer.ids(list(chain.from_iterable(batch))))
             for document in batch:
-                lengths = [len(line) for line in lines[: len(document)] if line]
-                ids = np.fromiter(chain.from_iterable(lines[: len(document)]), dtype)
-                del lines[: len(document)]
-                if not lengths:
+                ids = [line for line in islice(lines, len(document)) if line]
+                if not ids:
                     continue
-                tokens.write(ids.tobytes())
-                sentences.write((counts[0] + np.cumsum(lengths, dtype=np.int64)).tobytes())
-                counts[0] += len(ids)
-                counts[1] += len(lengths)
+                ends_of_lines = counts[0] + np.cumsum([len(line) for line in ids], dtype=np.int64)
+                tokens.write(np.fromiter(chain.from_iterable(ids), dtype).tobytes())
+                sentences.write(ends_of_lines.tobytes())
+                counts = [int(ends_of_lines[-1]), counts[1] + len(ids)]
                 ends.write(np.int64(counts[1]).tobytes())
     if not counts[0]:
         raise InputError(f"the {directory.name} part of the corpus has no words; add text")
@@ -123,6 +125,15 @@ def batched(documents: Iterable[list[str]], sentences: int = 10_000) -> Iterator
             batch, size = [], 0
     if batch:
         yield batch
+
+
+def ahead(items: Iterator[list]) -> Iterator[list]:
+    """The same items, the next one made in a thread while this one is in use: text is split while text is tokenized."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = thread.submit(next, items, None)
+            yield item
 
 
 class Repeatable:
@@ -154,12 +165,14 @@ def prepare(
         chosen = set(np.random.default_rng(seed).choice(count, size, replace=False).tolist())
         held_out = Repeatable(lambda: (document for i, document in enumerate(documents) if i in chosen))
     else:
-        require_documents(held_out, "the held-out corpus", 2)
+        size = require_documents(held_out, "the held-out corpus", 2)
     training = Repeatable(lambda: (document for i, document in enumerate(documents) if i not in chosen))
-    tokenizer = Tokenizer.train(Repeatable(lambda: chain.from_iterable(training)), vocab_size)
+    bar = partial(tqdm, unit=" documents", disable=None, leave=False)  # none where nobody looks
+    words = Repeatable(lambda: chain.from_iterable(bar(training, "learning words", count - len(chosen))))
+    tokenizer = Tokenizer.train(words, vocab_size)
     tokenizer.save(directory)
-    for name, part in (("train", training), ("held_out", held_out)):
-        if len(write_corpus(part, tokenizer, directory / name).documents) < 3:
+    for name, part, total in (("train", training, count - len(chosen)), ("held_out", held_out, size)):
+        if len(write_corpus(bar(part, f"writing {name}", total), tokenizer, directory / name).documents) < 3:
             raise InputError(f"the {name} part of the corpus has fewer than two documents with words; add more text")
 
 

@@ -1,5 +1,7 @@
 """Text to memory-mapped ids: one rule for files, every sentence kept where it was."""
 
+import io
+import sys
 import tracemalloc
 
 import numpy as np
@@ -35,6 +37,8 @@ def write(path, text, encoding="utf-8"):
         ("词向量。注意力！", ["词向量。", "注意力！"]),
         ("Это первое. Это второе. и третье.", ["Это первое.", "Это второе. и третье."]),
         ("Ende. “Über alles.” Élan vital.", ["Ende.", "“Über alles.”", "Élan vital."]),
+        ("(See plan B.) Then go. ok? No", ["(See plan B.)", "Then go. ok?", "No"]),
+        ("Wait... What?! 词。 Yes", ["Wait...", "What?!", "词。", "Yes"]),
         ("   ", []),
     ],
 )
@@ -129,3 +133,16 @@ def test_held_out_documents_are_not_trained_on_and_none_is_lost(tmp_path):
 def test_too_little_text_is_refused_in_a_sentence(tmp_path, documents, held_out, message):
     with pytest.raises(InputError, match=message):
         prepare(documents, held_out, 80, 0, tmp_path)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_who_looks_sees_how_far_it_is(tmp_path, monkeypatch):
+    for screen in (io.StringIO(), Terminal()):
+        monkeypatch.setattr(sys, "stderr", screen)
+        prepare(STORIES, None, 60, 0, tmp_path / str(screen.isatty()))
+        for part in ("learning words", "writing train", "writing held_out"):
+            assert (part in screen.getvalue()) == screen.isatty()
