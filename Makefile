@@ -7,7 +7,7 @@ STAMP := $(VENV)/installed
 ONE_THREAD := OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab execute runs soak clean check-python
+.PHONY: help book test lab execute runs bench soak clean check-python
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -41,6 +41,9 @@ execute: $(STAMP)  ## run all notebooks from top to bottom and store their outpu
 
 runs: $(STAMP)  ## rebuild the recorded runs in data/runs
 	$(BIN)/python tools/runs.py
+
+bench: $(STAMP)  ## time bertmini beside transformers and d2l, and record it in data/runs
+	$(BIN)/python benchmarks/compare.py
 
 soak: $(STAMP)  ## run the long tests
 	$(BIN)/python -m pytest -m soak

@@ -1,4 +1,4 @@
-"""The command line: bertmini pretrain, fill-mask, count, microworld."""
+"""The command line: bertmini pretrain, fill-mask, count, bench, microworld."""
 
 import json
 import shutil
@@ -15,12 +15,13 @@ import typer
 from typer import Argument, Option
 
 import bertmini
+from bertmini.bench import bench
 from bertmini.config import PRESETS, BertConfig, InputError
 from bertmini.counting import count_parameters
 from bertmini.microworld import Grammar, stories
 from bertmini.microworld.measure import check_lines, floor_lines
 from bertmini.mlm import fill_mask
-from bertmini.run import TEXT, WORLD, begin, resume, world_floor
+from bertmini.run import TEXT, WORLD, begin, resolve, resume, world_floor
 from bertmini.train import Options, newest_checkpoint, train
 
 app = typer.Typer(help="A BERT to read in one sitting.", no_args_is_help=True, add_completion=False)
@@ -158,6 +159,32 @@ def count(
     for term in counted.terms:
         print(f"{term.part:<13} {term.name:<26} {term.formula:<8} {term.count:>13,}")
     print(f"{'total':<49} {counted.total:>13,}")
+
+
+@app.command("bench")
+def bench_command(
+    preset: Annotated[str, Option(help=", ".join(PRESETS))] = "tiny",
+    batch_size: Annotated[int, Option(min=1, help="Pairs of segments a step.")] = 32,
+    max_length: Annotated[int, Option(help="Tokens of the longest sequence in every batch.")] = 128,
+    min_length: Annotated[
+        int | None, Option(help="Tokens of the shortest; without it all are of one length, and nothing is padded.")
+    ] = None,
+    vocab_size: Annotated[int, Option(min=2, help="Tokens in the vocabulary.")] = 30522,
+    device: Annotated[str, Option(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str, Option(help="auto, fp32 or bf16.")] = "auto",
+    steps: Annotated[int, Option(min=1, help="Steps to time, after a few that are not.")] = 20,
+    as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Time whole training steps on this machine, on random tokens."""
+    config = BertConfig.preset(preset, vocab_size=vocab_size)
+    options = resolve(Options(device=device, precision=precision))
+    where = {"device": options.device, "precision": options.precision}
+    speed = bench(config, batch_size, max_length, min_length, **where, steps=steps)
+    if as_json:
+        print(json.dumps(asdict(config) | where | {"batch_size": batch_size, "steps": steps} | speed._asdict()))
+        return
+    for line in speed.lines():
+        print(line)
 
 
 @app.command()
