@@ -99,13 +99,14 @@ def sentence_pairs(corpus: Corpus, room: int, seed: int, epoch: int) -> np.ndarr
 
 
 def real_batches(shape: Shape, seed: int = 0) -> list[Batch]:
-    """The first batches of an epoch in our order: of like length, padded to the longest."""
+    """Some of an epoch's pairs, drawn by chance, in our order: of like length, padded to the longest."""
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
         prepare(list(manual_documents()), None, shape.config.vocab_size, seed, data)
         tokenizer = Tokenizer.load(data)
         epoch = Epoch(Corpus.open(data / "train"), tokenizer, shape.longest, seed, 0, sentence_pairs)
-        return [epoch.collate([epoch[i] for i in order]) for order in epoch.batches(shape.batch_size)[:TOGETHER]]
+        epoch.plan = np.random.default_rng(seed).permutation(epoch.plan)[: TOGETHER * shape.batch_size]
+        return [epoch.collate([epoch[i] for i in order]) for order in epoch.batches(shape.batch_size)]
 
 
 def adamw(side: Side, fused: bool) -> torch.optim.Optimizer:

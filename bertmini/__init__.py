@@ -15,7 +15,7 @@ L, H and A are the paper's (Devlin et al. 2019), the rest ours. Segments are cal
 
 In code, `F.` is torch.nn.functional. Read the modules in the order of the data: corpus, wordpiece, tokenizer, nsp,
 mlm, batches; config, embeddings, attention, encoder, pretraining; train, evaluation, checkpoint, counting. What is left
-(hub, manual, run, cli) brings them together. microworld/ is a toy language whose best possible loss is known.
+(hub, manual, run, bench, cli) brings them together. microworld/ is a toy language whose best possible loss is known.
 """
 
 from bertmini.attention import record_attention
