@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Callable
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,7 +11,15 @@ import torch
 
 from bertmini.lab import exercises
 from bertmini.lab.check import Exercise, Mistake
-from bertmini.lab.exercises import embeddings
+from bertmini.lab.exercises import (
+    a_small_world,
+    embeddings,
+    encoder,
+    pretraining,
+    self_attention,
+    tokenization,
+    words_before_bert,
+)
 
 CHAPTERS = {
     found.name: importlib.import_module(f"{exercises.__name__}.{found.name}")
@@ -161,6 +170,7 @@ DOUBLE = Exercise(
     line="return [n, 2 * n]",
     mistakes=[Mistake(wrong=lambda n: [n, n**2], where="power", what="square")],
 )
+HALF_WRONG = "not yet: the shape is right, 1 of 2 numbers are not"
 
 
 @pytest.mark.parametrize(
@@ -171,16 +181,18 @@ DOUBLE = Exercise(
         (lambda n: np.array([n, 2.0 * n]), "right"),
         (lambda n: torch.tensor([n, 2 * n]), "right"),
         (lambda n: [n, 2 * n + 1e-7], "right"),
-        (lambda n: [n, 2 * n + 1e-3], "not yet: the shape is right, 1 of 2 numbers are not\nHint 1 of 3: here"),
+        (lambda n: [n, 2 * n + 1e-3], f"{HALF_WRONG}\nIt was called with 2.\nHint 1 of 3: here"),
         (lambda n: [n, 2 * n, 0], "not yet: it gives shape (3,), and shape (2,) is wanted"),
         (lambda n: 2 * n, "not yet: it gives a single number, and shape (2,) is wanted"),
         (lambda n: None, "not yet: it gives None; is there a `return`?"),
         (lambda n: "ab", "not yet: it gives a str, and a list is wanted"),
-        (lambda n: [n, n**2], "not yet: the shape is right, 1 of 2 numbers are not\nHint 1 of 3: power"),
-        (lambda n: [n, n**2] if n == 3 else twice(n), "not yet: the shape is right, 1 of 2 numbers are not\nHint 1"),
+        (lambda n: [n, n**2], f"{HALF_WRONG}\nIt was called with 3.\nHint 1 of 3: power"),
+        (lambda n: [n, n**2] if n == 3 else twice(n), f"{HALF_WRONG}\nIt was called with 3."),
         (lambda n: ... if n == 3 else twice(n), "not yet: it gives ... in some cases"),
         (lambda: 1, "not yet: it ends in TypeError"),
         (lambda n: unknown, "not yet: it ends in NameError: name 'unknown' is not defined"),  # noqa: F821
+        (lambda n: [n, float("nan")], f"{HALF_WRONG}, and some are nan (nan comes"),
+        (lambda n: float("nan"), "not yet: it gives a single number, and shape (2,) is wanted"),
         ([2, 4], "not yet: a function is wanted, and this is a list"),
     ],
 )  # fmt: skip
@@ -227,3 +239,64 @@ def test_the_segments_of_the_exercise_are_the_tokenizer_s():
     for first, second in (("the dog bites", "the man cries"), ("the dog bites the man", None), ("man", "dog")):
         encoded = tokenizer.encode(first, second)
         assert embeddings.segments.right(encoded.tokens) == encoded.segment_ids
+
+
+def search_by_hand(bags, query):
+    idf = torch.log(len(bags) / (bags > 0).sum(0))
+    texts, asked = bags * idf, query * idf
+    return texts @ asked / (texts.norm(dim=1) * asked.norm())
+
+
+def next_is_good_in_fractions(signs):
+    good = sum(1 if sign in ("hooray", "sun", "jig") else -1 for sign in signs)
+    return Fraction(1, 5) + Fraction(3, 5) / (1 + Fraction(4) ** -good)
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer"),
+    [
+        (words_before_bert.search, search_by_hand),
+        (a_small_world.next_sign, next_is_good_in_fractions),
+        (self_attention.mixture, [Fraction(7), Fraction(4)]),
+        (encoder.prefix, lambda T, S: [[j < S or j <= i for j in range(T)] for i in range(T)]),
+        (encoder.prefix, lambda T, S: np.tril(np.ones((T, T), bool)) | (np.arange(T) < S)),
+        (tokenization.by_eye, ("un", "##playa", "##ble")),
+        (tokenization.by_eye, np.array(["un", "##playa", "##ble"])),
+        (tokenization.merges, ("ten", "se", "sea")),
+        (tokenization.unknown, lambda words, alphabet: tuple(tokenization.lost(words, alphabet))),
+        (pretraining.decay, lambda names: tuple(n for n in names if n.endswith("weight") and "norm" not in n)),
+    ],
+)
+def test_a_right_answer_written_another_way_is_right(exercise, answer):
+    assert exercise.verdict(answer).startswith("right")
+
+
+def test_rows_that_move_are_sorted_not_only_different():
+    """The order of a set of small integers is rising by accident."""
+    assert embeddings.moved.verdict(lambda ids: list(set(ids) - {0})).startswith("not yet: the shape is right")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda ids, table: torch.nn.functional.one_hot(ids, len(table)).to(table.dtype) * table,
+        lambda ids, table: table @ torch.nn.functional.one_hot(ids, len(table)).to(table.dtype),
+    ],
+)
+def test_an_error_is_taken_for_a_mistake_s_only_in_the_same_words(answer):
+    """These end in a RuntimeError about shapes; the hint about types would lead astray."""
+    assert f"Hint 1 of 3: {embeddings.one_hot.where}" in embeddings.one_hot.verdict(answer)
+
+
+def test_a_check_says_for_which_arguments_an_answer_is_wrong():
+    said = encoder.reach.verdict(lambda i, j, w: max(1, -(-abs(i - j) // w)))
+    assert "\nIt was called with 4, 4, 2.\nHint 1 of 3: " in said
+    names = pretraining.decay.verdict(lambda names: names)
+    tables = embeddings.one_hot.verdict(lambda ids, table: table)
+    assert "called with" not in names + tables  # too long, or no plain Python
+    assert "called with" not in tokenization.by_eye.verdict(["un"])  # nothing is called
+
+
+def test_none_is_called_none():
+    said = pretraining.reading.verdict(lambda log: pretraining.left_its_sentence(log) or "never")
+    assert said.startswith("not yet: it gives a str, and None is wanted")

@@ -7,8 +7,10 @@ answer that behaves like one of them is told so. A check prints and never raises
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -64,16 +66,17 @@ class Exercise:
         step = hint if hint in (1, 2, 3) else 1
         more = f"\nFor the next hint, add hint={step + 1} to the check." if step < 3 else ""
         why = complaint(given[first], wanted[first], self.rtol)
+        if callable(answer) and (case := shown(self.cases[first])):
+            why += f"\nIt was called with {case}."
         return f"not yet: {why}\nHint {step} of 3: {hints[step - 1]}{more}"
 
     def _hints(self, given: list, first: int) -> tuple[str, str, str]:
-        """The hints of the mistake that gives the same in every case, down to the words of its errors; else the same
-        in every case; else the same where the answer first goes wrong; else the exercise's own."""
+        """The hints of the mistake that gives the same in every case; else the same where the answer first goes wrong;
+        else the exercise's own."""
         outcomes = [[outcome(mistake.wrong, case) for case in self.cases] for mistake in self.mistakes]
-        everywhere = [all(same(a, b, self.rtol) for a, b in zip(given, wrong, strict=True)) for wrong in outcomes]
-        to_the_word = [fit and words(given) == words(wrong) for fit, wrong in zip(everywhere, outcomes, strict=True)]
-        there = [same(given[first], wrong[first], self.rtol) for wrong in outcomes]
-        for fits in (to_the_word, everywhere, there):
+        everywhere = [all(alike(a, b, self.rtol) for a, b in zip(given, wrong, strict=True)) for wrong in outcomes]
+        there = [alike(given[first], wrong[first], self.rtol) for wrong in outcomes]
+        for fits in (everywhere, there):
             if True in fits:
                 mistake = self.mistakes[fits.index(True)]
                 return mistake.where, mistake.what, mistake.line or self.line
@@ -98,9 +101,12 @@ def outcome(answer: Any, case: tuple) -> Any:
         return Raised(type(error), str(error).splitlines()[0] if str(error) else "")
 
 
-def words(outcomes: list) -> list[str]:
-    """The messages of the errors among some outcomes."""
-    return [value.message for value in outcomes if isinstance(value, Raised)]
+def alike(given: Any, wrong: Any, rtol: float) -> bool:
+    """Whether an outcome is that of a mistake: the same, and where both are errors, in the same words.
+
+    A type of error alone says little: a RuntimeError is about shapes as often as about types.
+    """
+    return same(given, wrong, rtol) and (not isinstance(given, Raised) or given.message == wrong.message)
 
 
 def same(given: Any, wanted: Any, rtol: float = 1e-5) -> bool:
@@ -115,6 +121,7 @@ def same(given: Any, wanted: Any, rtol: float = 1e-5) -> bool:
     try:
         a, b = as_tensor(given), as_tensor(wanted)
     except (TypeError, ValueError, RuntimeError):
+        given, wanted = listed(given), listed(wanted)
         return isinstance(given, type(wanted)) and bool(given == wanted)
     if type(given) is type(wanted) is int:  # of any length: a float64 ends at 53 bits
         return given == wanted
@@ -133,12 +140,23 @@ def whole(value: Any) -> bool:
     return not torch.as_tensor(value).is_floating_point()
 
 
+def listed(value: Any) -> Any:
+    """A list where a tuple or an array is given, of words for instance."""
+    return list(value) if isinstance(value, tuple | np.ndarray) else value
+
+
 def as_tensor(value: Any) -> Tensor:
-    """A number, a (nested) list, an array or a tensor, in float64; anything else is a TypeError."""
+    """A number, a (nested) list, an array or a tensor, in float64; anything else is a TypeError.
+
+    True and False are numbers inside a list only, as in a mask.
+    """
     if isinstance(value, str | bytes | bool | dict | set):
         raise TypeError
     if isinstance(value, list | tuple):
-        return torch.stack([as_tensor(part) for part in value]) if value else torch.zeros(0, dtype=torch.float64)
+        parts = [torch.tensor(part).double() if isinstance(part, bool) else as_tensor(part) for part in value]
+        return torch.stack(parts) if parts else torch.zeros(0, dtype=torch.float64)
+    if isinstance(value, Fraction):
+        value = float(value)
     tensor = torch.as_tensor(value, dtype=torch.float64 if isinstance(value, float) else None)  # else float32
     if tensor.is_complex():
         raise TypeError
@@ -160,9 +178,26 @@ def complaint(given: Any, wanted: Any, rtol: float = 1e-5) -> str:
     if a.shape != b.shape:
         return f"it gives {form(a)}, and {form(b)} is wanted"
     if a.ndim == 0:
-        return f"it gives {given}, and that is not the number"
+        more = f" ({NAN})" if a.isnan() else ""
+        return f"it gives {given}, and that is not the number{more}"
     wrong = int((~near(a, b, 0.0 if whole(wanted) else rtol)).sum())
-    return f"the shape is right, {wrong} of {a.numel()} numbers are not"
+    more = f", and some are nan ({NAN})" if a.isnan().any() else ""
+    return f"the shape is right, {wrong} of {a.numel()} numbers are not{more}"
+
+
+NAN = "nan comes of 0 / 0, of 0 times infinity, or of infinity minus infinity"
+
+
+def shown(case: tuple, longest: int = 100) -> str:
+    """The arguments of a call as one would type them, if they are plain and short; else nothing."""
+    text = ", ".join(map(repr, case)) if all(map(plain, case)) else ""
+    return text if len(text) <= longest else ""
+
+
+def plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(plain, value))
+    return isinstance(value, str | int | float)
 
 
 def form(x: Tensor) -> str:
@@ -171,5 +206,7 @@ def form(x: Tensor) -> str:
 
 def kind(value: Any) -> str:
     """A type in the reader's words."""
+    if value is None:
+        return "None"
     name = type(value).__name__
-    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+    return f"{'an' if name[0] in 'aeiouAEIOU' or name == 'ndarray' else 'a'} {name}"

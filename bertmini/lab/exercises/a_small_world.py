@@ -73,6 +73,16 @@ perplexity = Exercise(
             where="Look at one test by itself: its perplexity should come out unchanged.",
             what="Chances multiply, but a perplexity is already an average. Turn it into a loss, then average.",
         ),
+        *[
+            Mistake(  # too large for a float: an error with whole numbers, infinity with others
+                wrong=lambda tests, kind=kind: (
+                    math.prod(kind(p) ** n for p, n in tests) ** (1 / sum(n for _, n in tests))
+                ),
+                where="Look at the size of your product: 10 to the power of 300 and more.",
+                what="On paper this is right, but so large a number fits into no float. Add logarithms instead.",
+            )
+            for kind in (int, float)
+        ],
     ],
 )
 

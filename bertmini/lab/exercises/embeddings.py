@@ -165,7 +165,7 @@ rows = Exercise(
 
 moved = Exercise(
     right=lambda token_ids: sorted(set(token_ids) - {0}),
-    cases=[([2, 7, 3],), ([2, 5, 9, 5, 6, 3],), ([2, 8, 3, 0, 0],)],
+    cases=[([2, 7, 3],), ([2, 64, 1996, 64, 33, 3],), ([2, 8, 3, 0, 0],)],
     where="Look at the cell that took one step: which rows had moved, and which had not?",
     what="A row moves if its id occurs, padding aside. List it once, in rising order; [PAD], row 0, stays where it is.",
     line="return sorted(set(token_ids) - {0})",

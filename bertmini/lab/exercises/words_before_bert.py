@@ -58,7 +58,7 @@ search = Exercise(
     cases=[
         (BAGS, torch.tensor([1, 1, 1, 0])),
         (BAGS[:, 1:], torch.tensor([2, 0, 1])),
-        (torch.tensor([[1, 2, 1], [0, 5, 1], [0, 1, 2], [0, 1, 3]]), torch.tensor([1, 1, 2])),
+        (torch.tensor([[1, 2, 0], [0, 5, 1], [3, 1, 2], [0, 1, 3]]), torch.tensor([1, 1, 2])),
     ],
     where="Begin with the idf: one number a word, from the number of texts that the word stands in.",
     what="Weigh texts and query by the same idf; F.cosine_similarity(…, …, dim=1) compares each row with the query.",
