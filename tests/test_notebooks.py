@@ -125,3 +125,13 @@ def test_head_and_exercises(notebook):
 
 def test_size(notebook):
     assert notebook["bytes"] <= 400_000
+
+
+def test_an_exercise_s_name_is_the_reader_s_to_the_end(notebook):
+    """No cell behind a check gives the name that it checks to something else: it can be run again, with a hint."""
+    for i, cell in enumerate(notebook["code"]):
+        if checked := re.fullmatch(r"check\.\w+\((\w+)\)", source(cell)):
+            later = ast.parse("\n".join(source(cell) for cell in notebook["code"][i + 1 :]))
+            assert checked[1] not in {
+                node.id for node in ast.walk(later) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+            }
