@@ -135,3 +135,9 @@ def test_an_exercise_s_name_is_the_reader_s_to_the_end(notebook):
             assert checked[1] not in {
                 node.id for node in ast.walk(later) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
             }
+
+
+def test_the_way_to_the_next_hint_can_be_copied(notebook):
+    """The text before the exercises shows the first check with `hint=2`, under the name that the stub has."""
+    first = next(source(cell) for cell in notebook["code"] if re.fullmatch(r"check\.\w+\(\w+\)", source(cell)))
+    assert f"`{first[:-1]}, hint=2)`" in "\n".join(notebook["text"])
