@@ -166,5 +166,15 @@ expected_loss = Exercise(
             where="Look for what the player says in your line.",
             what="This is the entropy, the cost of an honest player. Here the player says q.",
         ),
+        Mistake(
+            wrong=lambda truth, said: sum(p * math.log(q) for p, q in zip(truth, said, strict=True) if p > 0),
+            where="Look at the sign.",
+            what="The logarithm of a chance is negative or zero. The loss is minus that.",
+        ),
+        Mistake(
+            wrong=lambda truth, said: sum(p * math.log(p / q) for p, q in zip(truth, said, strict=True) if p > 0),
+            where="Look at a player who says the truth: is it free?",
+            what="This is what is paid more than the entropy. Asked for is all that is paid.",
+        ),
     ],
 )

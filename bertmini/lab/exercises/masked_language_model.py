@@ -211,5 +211,10 @@ pseudo = Exercise(
             where="Look at the shape: a table is wanted, with one number a pair.",
             what="You have added them up already. Return the table.",
         ),
+        Mistake(
+            wrong=lambda joint: pseudo_right(joint) / pseudo_right(joint).sum(),
+            where="Look at the sum of your table.",
+            what="You have divided by the sum, so that it is 1. What it is without that is the point of the exercise.",
+        ),
     ],
 )

@@ -198,6 +198,13 @@ weighted = Exercise(
             where="Look at what you divide by.",
             what="This is a sum. The mean over the used slots divides it by weights.sum().",
         ),
+        Mistake(
+            wrong=lambda logits, labels, weights: (
+                (losses_of(logits, labels).view(labels.shape) * weights).sum(1) / weights.sum(1)
+            ).mean(),
+            where="Look at two rows with different numbers of used slots.",
+            what="You average each row, and then the rows. Every slot should weigh the same: divide once, at the end.",
+        ),
     ],
 )
 

@@ -29,6 +29,16 @@ root = Exercise(
             what="1 / √step is tiny there. Multiply it by a number that makes it 1 at step = rise.",
         ),
         Mistake(
+            wrong=lambda step, rise: min(step**-0.5, step * rise**-1.5),
+            where="Look at step = rise: what is the share there?",
+            what="This is the paper's formula, whose full height is 1 / √rise. Multiply it by √rise.",
+        ),
+        Mistake(
+            wrong=lambda step, rise: min(step / rise, 1),
+            where="Look at the steps after `rise`.",
+            what="Yours stays at its full height. It has to fall, to a half at four times `rise`.",
+        ),
+        Mistake(
             wrong=lambda step, rise: (rise / step) ** 0.5,
             where="Look at the steps before `rise`.",
             what="There it must go up in a line from near 0. Yours comes down from above.",

@@ -129,6 +129,11 @@ padded = Exercise(
             where="Look at the padded columns.",
             what="You have not used keep. Padded columns must be 0, and the others of a row sum to 1.",
         ),
+        Mistake(
+            wrong=lambda weights, keep: padded_right(weights, keep) * keep[:, None],
+            where="Look at the rows of the padded tokens.",
+            what="You have emptied them, too. `keep` says who may be looked at, and not who looks: these rows stay.",
+        ),
     ],
 )
 
