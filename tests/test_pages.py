@@ -92,6 +92,25 @@ def test_a_link_leads_to_the_chapter_that_it_names(name):
     assert all(int(named) == int(linked) for named, linked in links)
 
 
+def test_what_shows_that_a_line_is_faithful_exists():
+    """Every row gives a verdict, a reason where it departs, and tests; every test that the page names is there."""
+    text = page("faithful")
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    rows = [row for row in rows if row[0] != "The released code"]
+    assert len(rows) > 50
+    for original, here, shown in rows:
+        assert here.startswith(("**Faithful**", "**Departs**:", "**Departs**,", "**Departs** of")), original
+        assert here.startswith("**Faithful**") or len(here) > 40, f"no reason: {original}"
+        assert "::" in shown, original
+    named = set(re.findall(r"`([\w/]+\.py)::(\w+)`", text))
+    assert len(named) > 50 and text.count("::") == len(re.findall(r"`[\w/]+\.py::\w+`", text))
+    for file, function in named:
+        code = (BOOK.parent / "tests" / file).read_text(encoding="utf-8")
+        assert re.search(rf"^def {function}\(", code, flags=re.MULTILINE), f"{file}::{function}"
+    for file in set(re.findall(r"`(test_\w+\.py)`", text)):
+        assert (BOOK.parent / "tests" / file).is_file(), file
+
+
 def test_one_page_has_the_letters_of_the_notation():
     sizes = set(re.findall(r"^\| \$([A-Z])\$ \|", page("notation").partition("## Tensors")[0], flags=re.MULTILINE))
     assert sizes == set("BTHLADFVP")
