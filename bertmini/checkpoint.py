@@ -1,10 +1,7 @@
 """Save and load in the layout that the whole field shares: config.json, model.safetensors, vocabulary files."""
 
-import os
 import re
-import shutil
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -177,30 +174,3 @@ def from_checkpoint(tensors: dict[str, Tensor], model: BertForPreTraining, path:
     if strange:
         warnings.warn(f"{path}: not used: {', '.join(strange)}", stacklevel=3)
     return state
-
-
-def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:
-    """Write a folder beside its place and then rename it: a whole one is left, the old or the new."""
-    beside, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
-    try:
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-        write(beside)
-        for path in beside.rglob("*.*"):
-            with path.open("rb+") as file:
-                os.fsync(file.fileno())
-        shutil.rmtree(old, ignore_errors=True)
-        if folder.exists():
-            folder.rename(old)
-        beside.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
-    except BaseException as error:
-        if old.exists() and not folder.exists():
-            old.rename(folder)
-        shutil.rmtree(beside, ignore_errors=True)
-        if isinstance(error, OSError | RuntimeError | SafetensorError):  # a full disk shows as any of the three
-            raise InputError(
-                f"{folder}: could not be saved ({error}); what was there before is whole; "
-                "make room, or close what uses it, and try again"
-            ) from error
-        raise

@@ -18,6 +18,7 @@ import bertmini
 from bertmini.bench import bench
 from bertmini.config import PRESETS, BertConfig, InputError
 from bertmini.counting import count_parameters
+from bertmini.disk import alone
 from bertmini.microworld import Grammar, stories
 from bertmini.microworld.measure import check_lines, floor_lines
 from bertmini.mlm import fill_mask
@@ -76,6 +77,7 @@ def pretrain(
     save_every: Annotated[
         int | None, Option(min=1, help="Save a checkpoint every N steps, beside the last one.")
     ] = None,
+    keep: Annotated[int | None, Option(min=1, help="Keep only the newest N checkpoints; without it, all.")] = None,
     stop_after: Annotated[int | None, Option(min=1, help="Stop at this step, as if interrupted there.")] = None,
     resume_: Annotated[bool, Option("--resume", help="Go on with the run in --out.")] = False,
 ) -> None:
@@ -92,7 +94,10 @@ def pretrain(
     shape = f"{options.preset}, {config.vocab_size} tokens, {count_parameters(config).total:,} parameters"
     print(f"Training {shape}, on {options.device} in {options.precision}.", flush=True)
     stopped = interrupted()
-    step = train(out, config, options, save_every, stop_after, should_stop=lambda: stopped.now, floor=world_floor(out))
+    with alone(out):
+        step = train(
+            out, config, options, save_every, stop_after, lambda: stopped.now, floor=world_floor(out), keep=keep
+        )
     if step < options.steps:
         print(f"Stopped at step {step} of {options.steps}; all is saved.")
         print(f'Go on with: {program()} pretrain --out "{out}" --resume')

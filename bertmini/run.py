@@ -2,28 +2,31 @@
 
 run.json                    the options, resolved, and the model's config
 data/                       the vocabulary and two corpora, train/ and held_out/
+manifest.json               the size and sha256 of these; written last, so where it is missing no run has begun
 metrics.jsonl               one line a logged step
-checkpoints/step-000200/    all that an exact resume needs
+checkpoints/step-000200/    all that an exact resume needs, with a manifest of its own
 model/                      what `bertmini.load` and `transformers` read
 """
 
 import dataclasses
-import hashlib
 import json
+from functools import partial
 from pathlib import Path
 
 import torch
 
 import bertmini
-from bertmini.checkpoint import replace_folder
 from bertmini.config import BertConfig, InputError
 from bertmini.corpus import Repeatable, prepare, read_documents
+from bertmini.disk import MANIFEST, alone, damaged, fingerprint, replace_file, replace_folder, write_manifest
 from bertmini.manual import manual_documents
 from bertmini.microworld import Floor, Grammar, prepare_world
 from bertmini.microworld.grammar import MAX_LENGTH
 from bertmini.tokenizer import Tokenizer
 from bertmini.train import SHORTEST, Options
 
+# What is left of a run that was killed while it prepared its data.
+LEFTOVERS = {"data", "data.new", "data.old", "run.json", "run.json.new", MANIFEST + ".new", ".lock"}
 NOT_FILES = ("manual", "microworld", None)
 
 # The largest rate, where none is given: the original's for its two sizes, tried for tiny, between the two for the rest.
@@ -66,38 +69,42 @@ def begin(out: Path, options: Options) -> tuple[BertConfig, Options]:
             f"--max-length is {options.max_length}: choose from {SHORTEST} to {config.max_position_embeddings}"
         )
     options = resolve(options)
-    # data/ without a run.json is what a run leaves that was killed while it prepared its data.
-    if out.exists() and (not out.is_dir() or {path.name for path in out.iterdir()} - {"data", "data.new", "data.old"}):
-        raise InputError(f"{out} is not empty: give --out another folder, or add --resume to go on with the run in it")
-    if world:
-        count = max(2, min(MOST_STORIES, options.steps * options.batch_size))
-        replace_folder(out / "data", lambda folder: prepare_world(grammar, count, options.seed, folder))
-    else:
-        corpus, held_out = documents(options.corpus), options.held_out and documents(options.held_out)
-        replace_folder(out / "data", lambda folder: prepare(corpus, held_out, options.vocab_size, options.seed, folder))
-    config = dataclasses.replace(config, vocab_size=len(Tokenizer.load(out / "data")))
-    facts = {
-        "bertmini": bertmini.__version__,
-        "torch": torch.__version__,
-        "options": dataclasses.asdict(options),
-        "config": dataclasses.asdict(config),
-        "sha256": {name: fingerprint(name) for name in (options.corpus, options.held_out) if name not in NOT_FILES},
-    }
-    beside = out / "run.json.new"
-    beside.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8", newline="\n")
-    beside.replace(out / "run.json")
+    require_empty(out)
+    with alone(out):
+        require_empty(out)  # another run may have begun since
+        if world:
+            count = max(2, min(MOST_STORIES, options.steps * options.batch_size))
+            write = partial(prepare_world, grammar, count, options.seed)
+        else:
+            corpus, held_out = documents(options.corpus), options.held_out and documents(options.held_out)
+            write = partial(prepare, corpus, held_out, options.vocab_size, options.seed)
+        replace_folder(out / "data", write)
+        config = dataclasses.replace(config, vocab_size=len(Tokenizer.load(out / "data")))
+        facts = {
+            "bertmini": bertmini.__version__,
+            "torch": torch.__version__,
+            "options": dataclasses.asdict(options),
+            "config": dataclasses.asdict(config),
+            "sha256": {name: fingerprint(name) for name in (options.corpus, options.held_out) if name not in NOT_FILES},
+        }
+        replace_file(out / "run.json", json.dumps(facts, indent=2) + "\n")
+        write_manifest(out, [out / "run.json", *(out / "data").rglob("*")])
     return config, options
 
 
+def require_empty(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or {path.name for path in out.iterdir()} - LEFTOVERS):
+        raise InputError(f"{out} is not empty: give --out another folder, or add --resume to go on with the run in it")
+
+
 def resume(out: Path, given: dict) -> tuple[BertConfig, Options]:
-    """Read run.json back; InputError where a given option, or the corpus, is not what the run began with."""
-    try:
-        facts = json.loads((out / "run.json").read_text(encoding="utf-8"))
-        config, options, hashes = BertConfig(**facts["config"]), Options(**facts["options"]), facts["sha256"]
-    except FileNotFoundError:
-        raise InputError(f"{out}: no run.json, so there is no run to resume; leave --resume out to begin one") from None
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"{out / 'run.json'}: damaged; begin a run in another folder") from None
+    """Read run.json back; InputError where a given option, the corpus or the data is not what the run began with."""
+    if not (out / MANIFEST).exists():
+        raise InputError(f"{out}: no {MANIFEST}, so there is no run to resume; leave --resume out to begin one")
+    if path := damaged(out):
+        raise InputError(f"{path}: missing, changed or damaged; put the old one back, or begin a run in another folder")
+    facts = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    config, options, hashes = BertConfig(**facts["config"]), Options(**facts["options"]), facts["sha256"]
     for key, value in given.items():
         before, now = getattr(options, key), absolute(value) if key in ("corpus", "held_out") else value
         if now != before and not (now == "auto" and key in ("device", "precision")):
@@ -158,8 +165,3 @@ def world_floor(out: Path) -> Floor | None:
     """The floor of the world that a run's data/ tells of; None where it is text."""
     path = out / "data/grammar.toml"
     return Floor(Grammar.load(path)) if path.exists() else None
-
-
-def fingerprint(path: str) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,20 +3,23 @@
 import json
 import math
 import pickle
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from bertmini.batches import Batch, Epoch, Pairs, document_pairs
-from bertmini.checkpoint import replace_folder, save
+from bertmini.checkpoint import save
 from bertmini.config import BertConfig, InputError
 from bertmini.corpus import Corpus
+from bertmini.disk import damaged, flush, replace_file, replace_folder, write_manifest
 from bertmini.evaluation import HELD_OUT_INSTANCES, held_out_batches, score, summarise, unigram_nats
 from bertmini.microworld import Floor, window_pairs
 from bertmini.microworld.measure import measure, report
@@ -171,10 +174,12 @@ def train(
     stop_after: int | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     floor: Floor | None = None,
+    keep: int | None = None,
 ) -> int:
     """Train the run in `out`, from its newest checkpoint if it has one; at the end save a checkpoint and model/.
 
     out: its data/ holds what `corpus.prepare` writes. floor: of the microworld that the corpus tells of, if it does.
+    keep: how many checkpoints, the newest ones; None: all.
     Returns the step that was reached.
     """
     tokenizer = Tokenizer.load(out / "data")
@@ -188,7 +193,10 @@ def train(
 
     training = Training(config, options)
     saved = -1
-    if newest := newest_checkpoint(out):
+    newest = newest_checkpoint(out)
+    for folder in takewhile(lambda folder: folder != newest, checkpoints(out)):
+        tqdm.write(f"{damaged(folder)} is missing or damaged: going on from {newest.name if newest else 'the start'}.")
+    if newest:
         training.restore(read_state(newest / "training.pt", training.device))
         saved = training.step
     keep_metrics(out / "metrics.jsonl", saved)
@@ -205,11 +213,10 @@ def train(
 
     def checkpoint() -> None:
         # The checkpoint last: it is what says that all up to its step is saved.
+        flush(out / "metrics.jsonl")
         replace_folder(out / "model", lambda folder: save(folder, training.model, tokenizer))
-        replace_folder(
-            out / f"checkpoints/step-{training.step:06}",
-            lambda folder: write_state(training.state(), folder / "training.pt"),
-        )
+        replace_folder(out / f"checkpoints/step-{training.step:06}", lambda folder: write_state(training, folder))
+        prune(out, training.step, keep)
 
     if saved < 0:
         log({"step": 0, "epoch": 0, "lr": 0.0})
@@ -247,9 +254,10 @@ def summary(record: dict) -> str:
     )
 
 
-def write_state(state: dict[str, Tensor | dict | list | None], path: Path) -> None:
-    with path.open("wb") as file:
-        torch.save(state, file)
+def write_state(training: Training, folder: Path) -> None:
+    with (folder / "training.pt").open("wb") as file:
+        torch.save(training.state(), file)
+    write_manifest(folder, folder.iterdir())
 
 
 def read_state(path: Path, device: torch.device) -> dict:
@@ -259,16 +267,39 @@ def read_state(path: Path, device: torch.device) -> dict:
         raise InputError(f"{path}: not a whole checkpoint; delete its folder to resume from the one before") from error
 
 
+def checkpoints(out: Path) -> list[Path]:
+    """The folders of a run's checkpoints, the newest first; one that was being written has another name."""
+    return sorted(out.glob("checkpoints/step-*[0-9]"), key=step_of, reverse=True)
+
+
+def step_of(folder: Path) -> int:
+    return int(folder.name.removeprefix("step-"))
+
+
 def newest_checkpoint(out: Path) -> Path | None:
-    """The folder of a run's last whole checkpoint; one that was being written when the run died has another name."""
-    return max(out.glob("checkpoints/step-*[0-9]"), default=None, key=lambda path: int(path.name[len("step-") :]))
+    """The folder of a run's last whole checkpoint."""
+    return next((folder for folder in checkpoints(out) if not damaged(folder)), None)
+
+
+def prune(out: Path, step: int, keep: int | None) -> None:
+    """Delete what killed runs left half written, and all but the newest `keep` checkpoints.
+
+    step: that of the checkpoint just written. A later one is damaged, or the run would have gone on from it.
+    """
+    for folder in out.glob("checkpoints/step-*.*"):
+        shutil.rmtree(folder)
+    written = [folder for folder in checkpoints(out) if step_of(folder) <= step]
+    for folder in written[keep:] if keep else []:
+        shutil.rmtree(folder)
 
 
 def keep_metrics(path: Path, last: int) -> None:
     """Drop what was logged after the last saved step: a run that was killed may have logged more than it saved."""
-    if path.exists():
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= last]
-        beside = path.with_suffix(".new")
-        beside.write_text("".join(kept), encoding="utf-8", newline="\n")
-        beside.replace(path)
+    lines, kept = path.read_bytes().split(b"\n") if path.exists() else [b""], ""
+    for number, line in enumerate(lines[:-1], 1):  # the last is empty, or a part of a line
+        try:
+            if json.loads(line)["step"] <= last:
+                kept += line.decode("utf-8") + "\n"
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise InputError(f"{path}, line {number}: damaged; delete that line, then resume") from None
+    replace_file(path, kept)

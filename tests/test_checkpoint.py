@@ -9,7 +9,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from bertmini import Bert, BertConfig, BertForPreTraining, InputError, Tokenizer, load, save
-from bertmini.checkpoint import NAMES, replace_folder
+from bertmini.checkpoint import NAMES
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "cat", "sat", "##s", "on", "mat", "."]
 CONFIG = BertConfig(15, 12, 2, 3, 20, max_position_embeddings=16, hidden_act="gelu_new", layer_norm_eps=1e-7)
@@ -375,47 +375,3 @@ def test_a_config_of_another_shape(saved):
     keys = json.loads((saved / "config.json").read_text(encoding="utf-8"))
     (saved / "config.json").write_text(json.dumps(keys | {"num_hidden_layers": 3}), encoding="utf-8")
     assert "no tensor bert.encoder.layer.2." in sentence(saved)
-
-
-# Replacing a folder: the old one or the new one, never half of one
-
-
-def test_a_folder_is_replaced_as_a_whole(tmp_path):
-    for text in ("old", "new"):
-        replace_folder(tmp_path / "model", lambda to, text=text: (to / f"{text}.txt").write_text(text, "utf-8"))
-        assert [path.name for path in tmp_path.iterdir()] == ["model"]
-        assert [path.name for path in (tmp_path / "model").iterdir()] == [f"{text}.txt"]
-
-
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("full"), KeyboardInterrupt()])
-def test_a_save_that_fails_leaves_what_was_there(error, tmp_path):
-    replace_folder(tmp_path / "model", lambda to: (to / "old.txt").write_text("old", "utf-8"))
-
-    def fail(to: Path) -> None:
-        (to / "half.txt").write_text("ha", "utf-8")
-        raise error
-
-    with pytest.raises(KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else InputError) as caught:
-        replace_folder(tmp_path / "model", fail)
-    if not isinstance(error, KeyboardInterrupt):
-        assert str(tmp_path / "model") in str(caught.value)
-        assert "make room" in str(caught.value)
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]
-    assert (tmp_path / "model" / "old.txt").read_text(encoding="utf-8") == "old"
-
-
-def test_a_rename_that_fails_brings_the_old_folder_back(tmp_path, monkeypatch):
-    """As on Windows, where another program may hold a folder for a moment."""
-    folder = tmp_path / "model"
-    replace_folder(folder, lambda beside: (beside / "a.txt").write_text("old", encoding="utf-8"))
-    rename = Path.rename
-
-    def held(self, target):
-        if self.name.endswith(".new"):
-            raise PermissionError("held by another program")
-        return rename(self, target)
-
-    monkeypatch.setattr(Path, "rename", held)
-    with pytest.raises(InputError, match="close what uses it"):
-        replace_folder(folder, lambda beside: (beside / "a.txt").write_text("new", encoding="utf-8"))
-    assert (folder / "a.txt").read_text(encoding="utf-8") == "old"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,8 +15,8 @@ from safetensors.torch import load_file, save_file
 
 import bertmini
 from bertmini import BertConfig, cli
-from bertmini.checkpoint import replace_folder
 from bertmini.corpus import read_documents
+from bertmini.disk import alone, replace_folder
 from bertmini.hub import SHA256
 from bertmini.microworld import Grammar, stories
 
@@ -83,7 +84,8 @@ def test_count(bertmini_):
 
 
 def test_a_run_holds_what_is_promised(finished):
-    assert {path.name for path in finished.iterdir()} == {"run.json", "data", "metrics.jsonl", "checkpoints", "model"}
+    promised = {"run.json", "data", "manifest.json", "metrics.jsonl", "checkpoints", "model"}
+    assert {path.name for path in finished.iterdir()} - {".lock"} == promised
     names = {"config.json", "model.safetensors", "vocab.txt", "tokenizer.json", "tokenizer_config.json"}
     assert {path.name for path in (finished / "model").iterdir()} == names
     facts = json.loads((finished / "run.json").read_text(encoding="utf-8"))
@@ -146,7 +148,7 @@ def test_a_corpus_that_cannot_be_used(bertmini_, tmp_path, content, words):
     if content is not None:
         path.write_bytes(content)
     refused(bertmini_("pretrain", "--corpus", path, "--out", tmp_path / "run", *SHORT), *words)
-    assert not list(tmp_path.glob("run/*"))  # so that the next try finds an empty folder
+    assert {path.name for path in tmp_path.glob("run/*")} <= {".lock"}  # so that the next try can begin
 
 
 @pytest.mark.parametrize(
@@ -167,7 +169,7 @@ def test_a_corpus_that_cannot_be_used(bertmini_, tmp_path, content, words):
 )
 def test_an_option_that_cannot_be_used(bertmini_, corpus, tmp_path, options, words):
     refused(bertmini_("pretrain", "--corpus", corpus, "--out", tmp_path / "run", *SHORT, *options), *words)
-    assert not list(tmp_path.glob("run/*"))
+    assert {path.name for path in tmp_path.glob("run/*")} <= {".lock"}
 
 
 def test_heads_must_share_the_hidden_size():
@@ -201,19 +203,73 @@ def test_a_corpus_that_changed_under_a_run_is_noticed(bertmini_, tmp_path):
     refused(bertmini_("pretrain", "--out", tmp_path / "run", "--resume"), path, "has changed")
 
 
-def test_a_damaged_run_is_named(bertmini_, corpus, tmp_path):
+def test_a_damaged_checkpoint_is_passed_over_and_told(bertmini_, corpus, finished, tmp_path):
+    """Of the newest one some bytes, of the one before the manifest is lost; the run ends as if nothing had been."""
     out = tmp_path / "run"
+    bertmini_("pretrain", "--corpus", corpus, "--out", out, *SHORT, "--stop-after", 3, "--save-every", 1)
+    training = out / "checkpoints/step-000003/training.pt"
+    training.write_bytes(training.read_bytes()[:-1] + b"?")
+    (out / "checkpoints/step-000002/manifest.json").unlink()
+    code, told, _ = bertmini_("pretrain", "--out", out, "--resume")
+    assert code == 0 and f"{training} is missing or damaged: going on from step-000001." in told
+    assert f"{out / 'checkpoints/step-000002/manifest.json'} is missing or damaged: going on from step-000001." in told
+    assert contents(out / "checkpoints/step-000004") == contents(finished / "checkpoints/step-000004")
+    for step in (3, 4):
+        shutil.rmtree(out / f"checkpoints/step-00000{step}")
+    for step in (1, 2):
+        (out / f"checkpoints/step-00000{step}/training.pt").write_bytes(b"")
+    code, told, _ = bertmini_("pretrain", "--out", out, "--resume")
+    assert code == 0 and told.count("going on from the start.") == 2
+    assert contents(out / "checkpoints/step-000004") == contents(finished / "checkpoints/step-000004")
+
+
+@pytest.mark.parametrize("name", ["run.json", "data/vocab.txt", "data/train/tokens.bin", "data/held_out/corpus.json"])
+def test_a_damaged_run_is_named(bertmini_, finished, tmp_path, name):
+    out = tmp_path / "run"
+    shutil.copytree(finished, out)
+    whole = (out / name).read_bytes()
+    for broken in (whole[:-1], whole.replace(b"1", b"2").replace(b"a", b"b"), b""):
+        (out / name).write_bytes(broken)
+        refused(bertmini_("pretrain", "--out", out, "--resume"), out / name, "missing, changed or damaged")
+    (out / "manifest.json").write_text("{", encoding="utf-8")
+    refused(bertmini_("pretrain", "--out", out, "--resume"), out / "manifest.json", "missing, changed or damaged")
+
+
+def test_old_checkpoints_are_pruned_where_asked(bertmini_, corpus, tmp_path):
+    """A later one that is damaged does not count: the newest whole one always stays."""
+    out = tmp_path / "run"
+
+    def kept() -> list[str]:
+        return sorted(path.name for path in (out / "checkpoints").iterdir())
+
+    bertmini_("pretrain", "--corpus", corpus, "--out", out, *SHORT, "--save-every", 1, "--keep", 2, "--stop-after", 3)
+    assert kept() == ["step-000002", "step-000003"]
+    (out / "checkpoints/step-000003/training.pt").write_bytes(b"")
+    (out / "checkpoints/step-000003").rename(out / "checkpoints/step-000009")
+    (out / "checkpoints/step-000007.new").mkdir()  # what a kill during a save leaves
+    assert bertmini_("pretrain", "--out", out, "--resume", "--keep", 1)[0] == 0
+    assert kept() == ["step-000004", "step-000009"]
+    assert bertmini_("pretrain", "--out", out, "--resume")[0] == 0
+
+
+def test_two_runs_in_one_folder(bertmini_, corpus, tmp_path):
+    out = tmp_path / "run"
+    with alone(out):
+        refused(bertmini_("pretrain", "--corpus", corpus, "--out", out, *SHORT), out, "another run is at work here")
+        assert [path.name for path in out.iterdir()] == [".lock"]
     bertmini_("pretrain", "--corpus", corpus, "--out", out, *SHORT, "--stop-after", 2)
-    training = out / "checkpoints/step-000002/training.pt"
-    training.write_bytes(training.read_bytes()[:1000])
-    refused(bertmini_("pretrain", "--out", out, "--resume"), training, "not a whole checkpoint")
-    (out / "run.json").write_text('{"options": ', encoding="utf-8")
-    refused(bertmini_("pretrain", "--out", out, "--resume"), out / "run.json", "damaged")
+    with alone(out):
+        before = contents(out)
+        refused(bertmini_("pretrain", "--out", out, "--resume"), out, "another run is at work here")
+        assert contents(out) == before
+    assert bertmini_("pretrain", "--out", out, "--resume")[0] == 0
 
 
 def test_a_run_that_died_while_preparing_can_begin_again(bertmini_, corpus, tmp_path):
     (tmp_path / "run/data").mkdir(parents=True)
-    (tmp_path / "run/data/vocab.txt").write_text("half", encoding="utf-8")
+    for name in ("data/vocab.txt", "run.json", "manifest.json.new"):  # the manifest is last: without it, nothing began
+        (tmp_path / "run" / name).write_text("half", encoding="utf-8")
+    refused(bertmini_("pretrain", "--out", tmp_path / "run", "--resume"), "no manifest.json", "leave --resume out")
     assert bertmini_("pretrain", "--corpus", corpus, "--out", tmp_path / "run", *SHORT)[0] == 0
 
 

@@ -175,6 +175,16 @@ def test_metrics_after_the_last_saved_step_are_dropped(tmp_path):
     assert path.read_text(encoding="utf-8") == '{"step": 0}\n{"step": 5}\n'
 
 
+@pytest.mark.parametrize("line", ["", "{", "[]", "{}", '{"step": "5"}', '{"step": null}', "\xff", "[" * 10**5])
+def test_a_damaged_line_of_metrics_is_named(tmp_path, line):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(f'{{"step": 0}}\n{line}\n{{"step": 9}}\n', encoding="latin-1")
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=r"metrics\.jsonl, line 2: damaged; delete that line, then resume"):
+        keep_metrics(path, 5)
+    assert path.read_bytes() == before
+
+
 def test_a_loss_that_is_no_number_stops_the_run_with_advice():
     training = Training(BertConfig(vocab_size=60, **SMALL), OPTIONS)
     training.sums += float("nan")
