@@ -33,6 +33,9 @@ PLAIN_VALUES = {
     "quantization_config": (None,),
 }
 
+MOST = {"num_hidden_layers": 1_000}  # so that a damaged number is told, not tried until the memory is full
+MOST_OF_ANY = 2**24
+
 
 @dataclass(frozen=True)
 class BertConfig:
@@ -57,6 +60,8 @@ class BertConfig:
             value = getattr(self, field.name)
             if field.type is int and (type(value) is not int or value < (field.name != "pad_token_id")):
                 raise InputError(f"{field.name} is {value!r}: it must be a positive whole number")
+            if field.type is int and value > (most := MOST.get(field.name, MOST_OF_ANY)):
+                raise InputError(f"{field.name} is {value}: it must be {most:,} or less")
             if field.type is float and (type(value) not in (int, float) or not 0 <= value < 1):
                 raise InputError(f"{field.name} is {value!r}: it must be a number from 0 to 1, 1 excluded")
         if self.hidden_size % self.num_attention_heads:
@@ -88,7 +93,7 @@ class BertConfig:
             raise InputError(f"{path}: no such file; a checkpoint's folder holds a config.json") from None
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror}); give a checkpoint's folder") from None
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             raise InputError(f"{path}: not a JSON object; download or save the checkpoint again") from None
         for key, plain in PLAIN_VALUES.items():
             if key in keys and keys[key] not in plain:

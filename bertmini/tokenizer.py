@@ -91,13 +91,18 @@ class Tokenizer:
             tokens = tokens_of(whole, directory / "tokenizer.json")
         else:
             raise InputError(f"{directory}: neither vocab.txt nor tokenizer.json; give a folder that holds one")
-        normalizer = whole.get("normalizer") or {}
-        return cls(
-            tokens,
-            lowercase=config.get("do_lower_case", normalizer.get("lowercase", True)),
-            strip_accents=config.get("strip_accents", normalizer.get("strip_accents")),
-            tokenize_chinese_chars=config.get("tokenize_chinese_chars", normalizer.get("handle_chinese_chars", True)),
-        )
+        normalizer = whole.get("normalizer")
+        normalizer = normalizer if isinstance(normalizer, dict) else {}
+        settings = {
+            "do_lower_case": normalizer.get("lowercase", True),
+            "strip_accents": normalizer.get("strip_accents"),
+            "tokenize_chinese_chars": normalizer.get("handle_chinese_chars", True),
+        }
+        settings |= {key: config[key] for key in settings if key in config}
+        for key, value in settings.items():
+            if not isinstance(value, bool) and not (value is None and key == "strip_accents"):
+                raise InputError(f"{directory}: its tokenizer's {key} is {value!r}; it must be true or false")
+        return cls(tokens, *settings.values())
 
     def save(self, directory: str | Path) -> None:
         """Write vocab.txt, tokenizer.json and tokenizer_config.json, as `transformers` reads them."""
@@ -206,11 +211,14 @@ def read_vocab(path: Path) -> list[str]:
 
 def tokens_of(whole: dict, path: Path) -> list[str]:
     """The tokens of a tokenizer.json in id order."""
-    model = whole.get("model", {})
-    if model.get("type", "WordPiece") != "WordPiece" or not isinstance(model.get("vocab"), dict):
-        raise InputError(f"{path}: not a WordPiece tokenizer; give the tokenizer of a BERT checkpoint")
-    vocab = model["vocab"] | {token["content"]: token["id"] for token in whole.get("added_tokens", [])}
-    tokens = sorted(vocab, key=vocab.get)
+    try:
+        if whole["model"].get("type", "WordPiece") != "WordPiece":
+            raise TypeError
+        vocab = whole["model"]["vocab"] | {token["content"]: token["id"] for token in whole.get("added_tokens", [])}
+        tokens = sorted(vocab, key=vocab.get)
+        "".join(tokens).encode("utf-8")  # all of them are strings, and none holds half of a character
+    except (AttributeError, KeyError, TypeError, UnicodeEncodeError):
+        raise InputError(f"{path}: not a WordPiece tokenizer; give the tokenizer of a BERT checkpoint") from None
     if [vocab[token] for token in tokens] != list(range(len(tokens))):
         raise InputError(f"{path}: its ids do not run from 0 upwards without a gap; put a vocab.txt beside it")
     check_tokens(tokens, path)
@@ -237,7 +245,7 @@ def read_json(path: Path) -> dict:
         return {}
     try:
         value = json.loads(path.read_bytes())
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise InputError(f"{path}: not a JSON object; download or save the tokenizer again")

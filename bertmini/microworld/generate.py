@@ -120,6 +120,7 @@ def window_pairs(corpus: Corpus, room: int, seed: int, epoch: int) -> np.ndarray
 
 
 HELD_OUT_STORIES = 1_000
+IN_A_ROW = 10_000
 
 
 def prepare_world(grammar: Grammar, count: int, seed: int, directory: Path) -> None:
@@ -130,8 +131,22 @@ def prepare_world(grammar: Grammar, count: int, seed: int, directory: Path) -> N
     told = (story.texts() for story in stories(grammar, seed))
     held_out = list(islice(told, HELD_OUT_STORIES))
     known = {tuple(story) for story in held_out}
-    training = islice((story for story in told if tuple(story) not in known), count)
+    training = islice(unseen(told, known, grammar.name), count)
     grammar.tokenizer.save(directory)
     (directory / "grammar.toml").write_text(grammar.text, encoding="utf-8", newline="\n")
     write_corpus(held_out, grammar.tokenizer, directory / "held_out")
     write_corpus(training, grammar.tokenizer, directory / "train")
+
+
+def unseen(told: Iterator[list[str]], known: set[tuple[str, ...]], name: str) -> Iterator[list[str]]:
+    """The stories that are not known; InputError, with the grammar's name, where a long row of them is."""
+    row = 0
+    for story in told:
+        row = row + 1 if tuple(story) in known else 0
+        if row == IN_A_ROW:
+            raise InputError(
+                f"{name}: has hardly more different stories than the {HELD_OUT_STORIES:,} that are held out; "
+                "add words, templates or scenes"
+            )
+        if not row:
+            yield story

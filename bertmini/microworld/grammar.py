@@ -107,7 +107,7 @@ class Grammar:
             raise InputError(f"{path}: {error.strerror}; give a grammar file, or none for the book's world") from None
         except UnicodeDecodeError:
             raise InputError(f"{path}: not UTF-8; save it as UTF-8") from None
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise InputError(f"{path}: not TOML: {error}; mend that line") from None
         grammar.text = text
         return grammar
@@ -152,7 +152,7 @@ class Grammar:
             self.fail(where, "a probability is no number above 0; mend it, or leave its phrase out")
         if abs(sum(row.values()) - 1) > 1e-9:
             self.fail(where, f"the probabilities sum to {sum(row.values()):.6g}; make them positive and their sum 1")
-        return row
+        return {phrase: float(p) for phrase, p in row.items()}
 
     def chain(self, scenes: dict) -> list[State]:
         """The states of the chain: two a scene, the first sentence and the second one."""
@@ -173,7 +173,8 @@ class Grammar:
             after = {2 * names.index(later): p for later, p in row.items()}
             for key in ("first", "second"):
                 templates = scene.get(key, scene.get("first", []))
-                if not templates or not all(isinstance(template, str) and template.split() for template in templates):
+                listed = isinstance(templates, list) and templates
+                if not listed or not all(isinstance(template, str) and template.split() for template in templates):
                     self.fail(f"{where}.{key}", "a template without words; give each at least a word and a full stop")
                 following = {2 * number + 1: again} if key == "first" and again else {}
                 rest = 1 - again if key == "first" else 1
