@@ -269,7 +269,8 @@ def read_state(path: Path, device: torch.device) -> dict:
 
 def checkpoints(out: Path) -> list[Path]:
     """The folders of a run's checkpoints, the newest first; one that was being written has another name."""
-    return sorted(out.glob("checkpoints/step-*[0-9]"), key=step_of, reverse=True)
+    folders = [path for path in out.glob("checkpoints/step-*") if path.name.removeprefix("step-").isdecimal()]
+    return sorted(folders, key=step_of, reverse=True)
 
 
 def step_of(folder: Path) -> int:
@@ -286,11 +287,9 @@ def prune(out: Path, step: int, keep: int | None) -> None:
 
     step: that of the checkpoint just written. A later one is damaged, or the run would have gone on from it.
     """
-    for folder in out.glob("checkpoints/step-*.*"):
-        shutil.rmtree(folder)
     written = [folder for folder in checkpoints(out) if step_of(folder) <= step]
-    for folder in written[keep:] if keep else []:
-        shutil.rmtree(folder)
+    for folder in (*out.glob("checkpoints/step-*.*"), *(written[keep:] if keep else ())):
+        shutil.rmtree(folder, ignore_errors=True)  # what cannot go now goes next time
 
 
 def keep_metrics(path: Path, last: int) -> None:

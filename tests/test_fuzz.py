@@ -322,8 +322,7 @@ def fuzz(whole: Path, name: str, count: int, monkeypatch) -> None:
                 assert all(path.read_bytes() == content for path, content in before.items())
 
     one()
-    worked = results.count(None)
-    print(f"\n{name}: {len(results)} mutations, {worked} of them harmless; the others told in {len(set(results))} ways")
+    print(f"\n{name}: {len(results)} mutations, {results.count(None)} of them harmless")
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -25,7 +25,7 @@ SAVE = ["--save-every", "2", "--keep", "2"]
 # Forked from a process that has imported everything and computed nothing: a start costs a tenth of a second, not five.
 METHODS = multiprocessing.get_all_start_methods()
 STARTER = multiprocessing.get_context("forkserver" if "forkserver" in METHODS else "spawn")
-STARTER.set_forkserver_preload(["bertmini.cli", "torch._dynamo"])  # which the optimizer imports
+STARTER.set_forkserver_preload(["bertmini.cli", "torch._dynamo", "pytest"])  # what a child would import
 OPERATIONS = ("open", "os.mkdir", "os.rename", "os.remove", "os.rmdir")
 
 
@@ -148,11 +148,12 @@ def test_200_runs_killed_at_random_moments_end_the_same(folder, straight):
             process.kill()
             process.join()
             if process.exitcode != 0:  # else it was over before
-                killed, kills, saves = True, kills + 1, saves + half_written(out)
+                saves += half_written(out) and not killed  # what a kill before left lies there still
+                killed, kills = True, kills + 1
+                print(f"{runs + 1} runs, {kills} kills, {saves} of them during a save", flush=True)
         runs += killed
         assert finish(out) == straight, (runs, kills)
         shutil.rmtree(out)
-    print(f"\n{runs} runs, {kills} kills, {saves} of them during a save")
     assert saves >= 50
 
 
@@ -162,3 +163,4 @@ def wait_for_a_save(process: multiprocessing.Process, out: Path, number: int) ->
     while process.is_alive() and seen < number:
         now = half_written(out)
         seen, before = seen + (now and not before), now
+        time.sleep(0.001)
