@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from bertmini import distributed
 from bertmini.batches import Batch, Epoch, Pairs, document_pairs
 from bertmini.checkpoint import replace_folder, save
 from bertmini.config import BertConfig, InputError
@@ -50,6 +51,15 @@ class Options:
     precision: str = "auto"
 
 
+@dataclass(frozen=True)
+class Fit:
+    """How a step fits into the memory there is. It changes rounding at most, so a resumed run may choose anew."""
+
+    accumulate: int = 1  # parts of a step's batch, one after the other
+    recompute: bool = False  # each layer keeps its input only, and is computed again in the backward pass
+    shard: bool = False  # weights, gradients and moments are spread over the processes
+
+
 def parameter_groups(model: nn.Module) -> list[dict]:
     """Decay the matrices; leave biases and LayerNorms alone, as google-research/bert does."""
     matrices = [p for p in model.parameters() if p.ndim > 1]
@@ -85,7 +95,7 @@ def stream(
     start: int,
     pairs: Pairs = document_pairs,
 ) -> Iterator[tuple[int, int, Batch]]:
-    """The batches of all steps after `step`, from batch `start` of an epoch on.
+    """The batches of all steps after `step`, from batch `start` of an epoch on; of several processes, each its share.
 
     Yields (epoch, number, batch), the first two of the batch that comes next. The change to the full length begins
     a new epoch.
@@ -96,7 +106,8 @@ def stream(
         instances = Epoch(corpus, tokenizer, options.max_length // ratio, options.seed, epoch, pairs)
         order = instances.batches(options.batch_size * ratio)[start:][: left if left > 0 else None]
         # Its own generator, or the loader would draw from the one that dropout uses, and resuming would not be exact.
-        loader = DataLoader(instances, batch_sampler=order, collate_fn=instances.collate, generator=torch.Generator())
+        mine = [distributed.share(rows) for rows in order]
+        loader = DataLoader(instances, batch_sampler=mine, collate_fn=instances.collate, generator=torch.Generator())
         for done, batch in enumerate(loader, 1):
             yield (epoch, start + done, batch) if done < len(order) else (epoch + 1, 0, batch)
         step, epoch, start = step + len(order), epoch + 1, 0
@@ -105,10 +116,13 @@ def stream(
 class Training:
     """A run in progress: all that a checkpoint holds, and the step that changes it."""
 
-    def __init__(self, config: BertConfig, options: Options):
+    def __init__(self, config: BertConfig, options: Options, fit: Fit = Fit()):
         torch.manual_seed(options.seed)
-        self.options, self.device = options, torch.device(options.device)
+        self.options, self.fit, self.device = options, fit, torch.device(options.device)
         self.model = BertForPreTraining(config).to(self.device).train()
+        self.model.bert.recompute = fit.recompute
+        self.called = distributed.wrap(self.model, fit.shard)
+        distributed.own_dropout(options.seed, 0)
         # The original's AdamW leaves out the bias correction; with a warm-up the two differ little.
         self.optimizer = torch.optim.AdamW(parameter_groups(self.model), eps=1e-6, fused=True)
         self.step = self.epoch = self.next_batch = 0
@@ -120,47 +134,60 @@ class Training:
         return self.options.learning_rate * schedule(self.step, self.options.steps) if self.step else 0.0
 
     def update(self, batch: Batch) -> None:
-        """One optimizer step on one batch."""
+        """One optimizer step on one batch; of several processes, each brings its share of the batch."""
         self.step += 1
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate
-        batch = batch.to(self.device)
-        half = self.options.precision == "bf16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            output = self.model(batch.token_ids, batch.segment_ids, batch.keep, batch.positions)
-        losses = pretraining_loss(output, batch.labels, batch.is_random)
-        losses.total.backward()
+        predicted, pairs = distributed.total(batch.counts()).tolist()  # of the whole step
+        *others, last = batch.split(self.fit.accumulate)
+        for part in (*others, last):
+            with distributed.exchange(self.called, now=part is last):
+                self.add_gradients(part.to(self.device), predicted, pairs)
         nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
         self.optimizer.step()
         self.optimizer.zero_grad()
+
+    def add_gradients(self, part: Batch, predicted: int, pairs: int) -> None:
+        """What a part of a step's batch adds to gradients and losses; predicted, pairs: the whole step's counts."""
+        half = self.options.precision == "bf16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+            output = self.called(part.token_ids, part.segment_ids, part.keep, part.positions)
+        losses = pretraining_loss(output, part.labels, part.is_random, predicted, pairs)
+        (losses.total * distributed.size()).backward()  # times their number, for processes average their gradients
         self.sums += torch.stack([losses.mlm, losses.nsp]).detach()
 
     def mean_losses(self) -> dict[str, float]:
         """The means over the steps since the last call, in nats."""
-        mlm, nsp = (self.sums / max(1, self.step - self.logged)).tolist()
+        mlm, nsp = (distributed.total(self.sums) / max(1, self.step - self.logged)).tolist()
         self.sums, self.logged = torch.zeros_like(self.sums), self.step
         if not math.isfinite(mlm + nsp):
             raise InputError(f"the loss is {mlm + nsp} at step {self.step}: begin again with a smaller --learning-rate")
         return {"mlm_loss": mlm, "nsp_loss": nsp}
 
     def state(self) -> dict:
+        """All that an exact resume needs, in one piece; several processes make it together."""
+        cuda = self.device.type == "cuda"
         return {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "model": distributed.whole(self.model.state_dict()),
+            "optimizer": distributed.whole(self.optimizer.state_dict()),
             "place": [self.step, self.epoch, self.next_batch, self.logged],
-            "sums": self.sums,
-            "random": torch.get_rng_state(),
-            "random_cuda": torch.cuda.get_rng_state() if self.device.type == "cuda" else None,
+            "sums": distributed.total(self.sums),
+            "random": distributed.gather(torch.get_rng_state()),  # one a process
+            "random_cuda": distributed.gather(torch.cuda.get_rng_state()) if cuda else [],
         }
 
     def restore(self, state: dict) -> None:
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        """Go on from a state, which another number of processes may have saved."""
+        distributed.load_whole(self.model, self.optimizer, state["model"], state["optimizer"])
         self.step, self.epoch, self.next_batch, self.logged = state["place"]
-        self.sums = state["sums"]
-        torch.set_rng_state(state["random"].cpu())
-        if state["random_cuda"] is not None:
-            torch.cuda.set_rng_state(state["random_cuda"].cpu())
+        self.sums = state["sums"] * distributed.is_main()
+        rank = distributed.rank()
+        if rank >= len(state["random"]):
+            distributed.own_dropout(self.options.seed, self.step)
+            return
+        torch.set_rng_state(state["random"][rank].cpu())
+        if state["random_cuda"]:
+            torch.cuda.set_rng_state(state["random_cuda"][rank].cpu())
 
 
 def train(
@@ -171,12 +198,14 @@ def train(
     stop_after: int | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     floor: Floor | None = None,
+    fit: Fit = Fit(),
 ) -> int:
     """Train the run in `out`, from its newest checkpoint if it has one; at the end save a checkpoint and model/.
 
     out: its data/ holds what `corpus.prepare` writes. floor: of the microworld that the corpus tells of, if it does.
-    Returns the step that was reached.
+    Returns the step that was reached. Several processes call it together; process 0 evaluates and writes.
     """
+    main = distributed.is_main()
     tokenizer = Tokenizer.load(out / "data")
     corpus, held_out = Corpus.open(out / "data/train"), Corpus.open(out / "data/held_out")
     pairs, most = (window_pairs, len(held_out.documents)) if floor else (document_pairs, HELD_OUT_INSTANCES)
@@ -186,16 +215,21 @@ def train(
     evaluation_steps = {round(k * options.steps / (EVALUATIONS - 1)) for k in range(EVALUATIONS)}
     log_every = math.ceil(options.steps / LOGGED)
 
-    training = Training(config, options)
+    training = Training(config, options, fit)
     saved = -1
     if newest := newest_checkpoint(out):
         training.restore(read_state(newest / "training.pt", training.device))
         saved = training.step
-    keep_metrics(out / "metrics.jsonl", saved)
+    if main:
+        keep_metrics(out / "metrics.jsonl", saved)
 
     def log(record: dict) -> None:
-        if training.step in evaluation_steps:
-            scores = score(training.model, evaluation, tokenizer.mask_id)
+        evaluate = training.step in evaluation_steps
+        model = distributed.whole_model(training.model) if evaluate else None
+        if not main:
+            return
+        if evaluate:
+            scores = score(model, evaluation, tokenizer.mask_id)
             record |= summarise(scores, unigram)
             if players:
                 record |= report(players, scores.nats.numpy(), unigram[scores.labels].numpy())
@@ -204,26 +238,30 @@ def train(
             file.write(json.dumps(record) + "\n")
 
     def checkpoint() -> None:
+        state, model = training.state(), distributed.whole_model(training.model)
+        if not main:
+            return
         # The checkpoint last: it is what says that all up to its step is saved.
-        replace_folder(out / "model", lambda folder: save(folder, training.model, tokenizer))
+        replace_folder(out / "model", lambda folder: save(folder, model, tokenizer))
         replace_folder(
             out / f"checkpoints/step-{training.step:06}",
-            lambda folder: write_state(training.state(), folder / "training.pt"),
+            lambda folder: write_state(state, folder / "training.pt"),
         )
 
     if saved < 0:
         log({"step": 0, "epoch": 0, "lr": 0.0})
     last = min(options.steps, stop_after or options.steps)
     batches = stream(corpus, tokenizer, options, training.step, training.epoch, training.next_batch, pairs)
-    with tqdm(total=options.steps, initial=training.step, unit="step", disable=None) as bar:
+    with tqdm(total=options.steps, initial=training.step, unit="step", disable=None if main else True) as bar:
         tokens, since = 0, time.perf_counter()
-        while training.step < last and not should_stop():
+        while training.step < last and not distributed.anyone(should_stop()):
             training.epoch, training.next_batch, batch = next(batches)
             training.update(batch)
             tokens += batch.tokens()
             bar.update()
             if training.step % log_every == 0 or training.step in evaluation_steps:
                 losses = training.mean_losses()
+                tokens = int(distributed.total(torch.tensor(tokens)))
                 rate = {"lr": training.rate, "tokens_per_second": round(tokens / (time.perf_counter() - since))}
                 bar.set_postfix_str(f"loss {sum(losses.values()):.2f}, {rate['tokens_per_second']:,} tokens/s")
                 log({"step": training.step, "epoch": training.epoch} | losses | rate)
