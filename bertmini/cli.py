@@ -131,7 +131,7 @@ def interrupted() -> types.SimpleNamespace:
 
     def stop(signum: int, frame: types.FrameType | None) -> None:
         state.now = True
-        if distributed.is_main():
+        if signum == signal.SIGINT and distributed.is_main():
             print("\nStopping after this step.", file=sys.stderr, flush=True)
         signal.signal(signum, signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL)
 

@@ -6,6 +6,7 @@ Process 0 prints, evaluates and writes. Where torchrun did not start several pro
 """
 
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from datetime import timedelta
@@ -142,6 +143,7 @@ def wrap(model: BertForPreTraining, shard: bool = False) -> nn.Module:
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
+    warnings.filterwarnings("ignore", "FSDP2-wrapped module .* returned a view")  # which we do not write into
     mesh = init_device_mesh(next(model.parameters()).device.type, (size(),))
     for layer in model.bert.layers:
         fully_shard(layer, mesh=mesh)

@@ -18,7 +18,7 @@ from bertmini.batches import Batch, Epoch, Pairs, document_pairs
 from bertmini.checkpoint import replace_folder, save
 from bertmini.config import BertConfig, InputError
 from bertmini.corpus import Corpus
-from bertmini.evaluation import HELD_OUT_INSTANCES, held_out_batches, score, summarise, unigram_nats
+from bertmini.evaluation import HELD_OUT_INSTANCES, held_out_batches, score, summarise, summary, unigram_nats
 from bertmini.microworld import Floor, window_pairs
 from bertmini.microworld.measure import measure, report
 from bertmini.pretraining import BertForPreTraining, pretraining_loss
@@ -105,8 +105,8 @@ def stream(
         ratio = SHORT_RATIO if left > 0 else 1  # times shorter, and times as many: a step has the same number of tokens
         instances = Epoch(corpus, tokenizer, options.max_length // ratio, options.seed, epoch, pairs)
         order = instances.batches(options.batch_size * ratio)[start:][: left if left > 0 else None]
-        # Its own generator, or the loader would draw from the one that dropout uses, and resuming would not be exact.
         mine = [distributed.share(rows) for rows in order]
+        # Its own generator, or the loader would draw from the one that dropout uses, and resuming would not be exact.
         loader = DataLoader(instances, batch_sampler=mine, collate_fn=instances.collate, generator=torch.Generator())
         for done, batch in enumerate(loader, 1):
             yield (epoch, start + done, batch) if done < len(order) else (epoch + 1, 0, batch)
@@ -121,7 +121,7 @@ class Training:
         self.options, self.fit, self.device = options, fit, torch.device(options.device)
         self.model = BertForPreTraining(config).to(self.device).train()
         self.model.bert.recompute = fit.recompute
-        self.called = distributed.wrap(self.model, fit.shard)
+        self.called = distributed.wrap(self.model, fit.shard)  # what a step calls
         distributed.own_dropout(options.seed, 0)
         # The original's AdamW leaves out the bias correction; with a warm-up the two differ little.
         self.optimizer = torch.optim.AdamW(parameter_groups(self.model), eps=1e-6, fused=True)
@@ -138,23 +138,19 @@ class Training:
         self.step += 1
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate
+        half = self.options.precision == "bf16"
         predicted, pairs = distributed.total(batch.counts()).tolist()  # of the whole step
-        *others, last = batch.split(self.fit.accumulate)
-        for part in (*others, last):
-            with distributed.exchange(self.called, now=part is last):
-                self.add_gradients(part.to(self.device), predicted, pairs)
+        for number, part in enumerate(batch.split(self.fit.accumulate), 1):
+            part = part.to(self.device)
+            with distributed.exchange(self.called, now=number == self.fit.accumulate):
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+                    output = self.called(part.token_ids, part.segment_ids, part.keep, part.positions)
+                losses = pretraining_loss(output, part.labels, part.is_random, predicted, pairs)
+                (losses.total * distributed.size()).backward()  # times, because processes average their gradients
+            self.sums += torch.stack([losses.mlm, losses.nsp]).detach()
         nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
         self.optimizer.step()
         self.optimizer.zero_grad()
-
-    def add_gradients(self, part: Batch, predicted: int, pairs: int) -> None:
-        """What a part of a step's batch adds to gradients and losses; predicted, pairs: the whole step's counts."""
-        half = self.options.precision == "bf16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            output = self.called(part.token_ids, part.segment_ids, part.keep, part.positions)
-        losses = pretraining_loss(output, part.labels, part.is_random, predicted, pairs)
-        (losses.total * distributed.size()).backward()  # times their number, for processes average their gradients
-        self.sums += torch.stack([losses.mlm, losses.nsp]).detach()
 
     def mean_losses(self) -> dict[str, float]:
         """The means over the steps since the last call, in nats."""
@@ -272,17 +268,6 @@ def train(
     if saved != training.step:
         checkpoint()
     return training.step
-
-
-def summary(record: dict) -> str:
-    """An evaluation in a line."""
-    floor = f", the best possible {record['floor_mlm_loss_masked']:.3f}" if "floor_mlm_loss" in record else ""
-    return (
-        f"step {record['step']:>6}: held-out loss {record['held_out_mlm_loss_masked']:.3f} nats at [MASK] "
-        f"(word frequencies alone {record['unigram_mlm_loss_masked']:.3f}{floor}), "
-        f"accuracy {record['held_out_mlm_accuracy']:.1%}, next sentence {record['held_out_nsp_accuracy']:.1%} "
-        f"({record['held_out_random_share']:.1%} are random)"
-    )
 
 
 def write_state(state: dict[str, Tensor | dict | list | None], path: Path) -> None:
