@@ -56,6 +56,11 @@ def session(device: str) -> Iterator[None]:
     if not dist.is_available() or not dist.is_torchelastic_launched() or os.environ["WORLD_SIZE"] == "1":
         yield
         return
+    if os.environ["TORCHELASTIC_MAX_RESTARTS"] != "0" and os.environ["TORCHELASTIC_USE_AGENT_STORE"] == "True":
+        raise InputError(  # PyTorch's issue 135712, seen in 2.13: restarted processes look for the dead ones
+            "torchrun --max-restarts needs TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 in its environment, "
+            "and --standalone or --rdzv-backend=c10d: give it both"
+        )
     if device == "mps":
         raise InputError("--device mps works with one process only: leave torchrun out, or choose --device cpu")
     if device != "cpu" and torch.cuda.is_available():
