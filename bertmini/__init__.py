@@ -15,7 +15,8 @@ L, H and A are the paper's (Devlin et al. 2019), the rest ours. Segments are cal
 
 In code, `F.` is torch.nn.functional. Read the modules in the order of the data: corpus, wordpiece, tokenizer, nsp,
 mlm, batches; config, embeddings, attention, encoder, pretraining; train, evaluation, checkpoint, counting. What is left
-(hub, manual, run, bench, cli) brings them together. microworld/ is a toy language whose best possible loss is known.
+brings them together (manual, run, cli), loads and saves (hub, disk, saved), measures (bench) or serves several processes
+(distributed). microworld/ is a toy language whose best possible loss is known.
 """
 
 from bertmini.attention import record_attention

@@ -46,17 +46,38 @@ class Batch(NamedTuple):
         """How many real tokens the batch holds."""
         return self.token_ids.numel() if self.keep is None else int(self.keep.sum())
 
+    def counts(self) -> Tensor:
+        """(2,): how many tokens are predicted, and how many pairs there are: what the two losses are divided by."""
+        return torch.stack([(self.labels != -100).sum(), (self.is_random != -100).sum()])
+
+    def split(self, parts: int) -> list["Batch"]:
+        """The rows in parts, whose sizes differ by one at most; where there are too few rows, the last are BLANK."""
+        columns = [[None] * parts if column is None else column.tensor_split(parts) for column in self]
+        return [Batch(*part) if len(part[0]) else BLANK for part in zip(*columns, strict=True)]
+
+
+# One row that counts nowhere, for a process that has no row in a step: it takes part in the exchange of gradients.
+BLANK = Batch(
+    token_ids=torch.zeros(1, 1, dtype=torch.long),
+    segment_ids=torch.zeros(1, 1, dtype=torch.long),
+    keep=None,
+    positions=torch.zeros(1, 1, dtype=torch.long),
+    labels=torch.full((1, 1), -100),
+    is_random=torch.full((1,), -100),
+)
+
 
 def document_pairs(corpus: Corpus, room: int, seed: int, epoch: int) -> np.ndarray:
     """The pairs of all documents, one after the other, cut as the original cuts them."""
-    return np.array(
-        [
+    return np.fromiter(  # row by row: a list of all would take ten times the memory
+        (
             pair
             for document in range(len(corpus.documents) - 1)
             for pair in pair_segments(
                 document, corpus.documents, corpus.sentences, room, np.random.default_rng([seed, epoch, document])
             )
-        ]
+        ),
+        np.dtype((np.int64, 5)),
     )
 
 
@@ -106,7 +127,9 @@ class Epoch(Dataset):
         return [batches[i] for i in rng.permutation(len(batches))]
 
     def collate(self, instances: list[Instance]) -> Batch:
-        """Pad a list of instances to the longest one and stack them."""
+        """Pad a list of instances to the longest one and stack them; no instance makes BLANK."""
+        if not instances:
+            return BLANK
 
         def stack(rows: list[np.ndarray], width: int, filler: int) -> Tensor:
             table = np.full((len(rows), width), filler)

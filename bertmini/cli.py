@@ -6,6 +6,7 @@ import signal
 import sys
 import types
 import warnings
+from contextlib import nullcontext
 from dataclasses import asdict, fields
 from itertools import islice
 from pathlib import Path
@@ -16,15 +17,17 @@ import typer
 from typer import Argument, Option
 
 import bertmini
+from bertmini import distributed
 from bertmini.bench import bench
 from bertmini.config import PRESETS, BertConfig, InputError
 from bertmini.counting import count_parameters
-from bertmini.disk import alone
+from bertmini.disk import MANIFEST, alone
 from bertmini.microworld import Grammar, stories
 from bertmini.microworld.measure import check_lines, floor_lines
 from bertmini.mlm import fill_mask
 from bertmini.run import TEXT, WORLD, begin, resolve, resume, world_floor
-from bertmini.train import Options, newest_checkpoint, train
+from bertmini.saved import newest_checkpoint
+from bertmini.train import Fit, Options, train
 
 app = typer.Typer(help="A BERT to read in one sitting.", no_args_is_help=True, add_completion=False)
 
@@ -81,6 +84,15 @@ def pretrain(
     keep: Annotated[int | None, Option(min=1, help="Keep only the newest N checkpoints; without it, all.")] = None,
     stop_after: Annotated[int | None, Option(min=1, help="Stop at this step, as if interrupted there.")] = None,
     resume_: Annotated[bool, Option("--resume", help="Go on with the run in --out.")] = False,
+    accumulate: Annotated[
+        int, Option(min=1, help="Compute a step in N parts, one after the other: the same step in less memory.")
+    ] = Fit.accumulate,
+    recompute: Annotated[
+        bool, Option("--recompute", help="Keep less for the backward pass and compute it again (checkpointing).")
+    ] = Fit.recompute,
+    shard: Annotated[
+        bool, Option("--shard", help="Under torchrun: spread weights and optimizer over the processes (FSDP).")
+    ] = Fit.shard,
 ) -> None:
     """Pretrain a BERT on masked words and next sentences.
 
@@ -88,23 +100,30 @@ def pretrain(
     """
     values = {field.name: context.params[field.name] for field in fields(Options)}
     given = {key: value for key, value in values.items() if context.get_parameter_source(key).name == "COMMANDLINE"}
-    config, options = resume(out, given) if resume_ else begin(out, Options(**values))
-    if (newest := newest_checkpoint(out)) and newest.name == f"step-{options.steps:06}":
-        print(f"The run in {out} is finished: {options.steps} steps.")
-        return
-    shape = f"{options.preset}, {config.vocab_size} tokens, {count_parameters(config).total:,} parameters"
-    print(f"Training {shape}, on {options.device} in {options.precision}.", flush=True)
-    stopped = interrupted()
-    with alone(out):
-        step = train(
-            out, config, options, save_every, stop_after, lambda: stopped.now, floor=world_floor(out), keep=keep
-        )
-    if step < options.steps:
-        print(f"Stopped at step {step} of {options.steps}; all is saved.")
-        print(f'Go on with: {program()} pretrain --out "{out}" --resume')
-    else:
-        text = "the [MASK] is used to store the value." if options.corpus == "manual" else "a text with a [MASK]"
-        print(f'Done. Try: {program()} fill-mask --model "{out / "model"}" "{text}"')
+    fit = Fit(accumulate, recompute, shard)
+
+    def start() -> tuple[BertConfig, Options]:
+        again = resume_ or (distributed.restarted() and (out / MANIFEST).exists())
+        return resume(out, given) if again else begin(out, Options(**values))
+
+    with distributed.session(device):
+        config, options = distributed.from_main(start)
+        if (newest := newest_checkpoint(out)) and newest.name == f"step-{options.steps:06}":
+            print(f"The run in {out} is finished: {options.steps} steps.")
+            return
+        shape = f"{options.preset}, {config.vocab_size} tokens, {count_parameters(config).total:,} parameters"
+        together = f", {distributed.size()} processes" if distributed.size() > 1 else ""
+        print(f"Training {shape}, on {options.device} in {options.precision}{together}.", flush=True)
+        stopped, floor = interrupted(), world_floor(out)
+        with alone(out) if distributed.is_main() else nullcontext():
+            step = train(out, config, options, save_every, stop_after, lambda: stopped.now, floor, keep, fit)
+        if step < options.steps:
+            print(f"Stopped at step {step} of {options.steps}; all is saved.")
+            again = "torchrun … -m bertmini" if together else program()
+            print(f'Go on with: {again} pretrain --out "{out}" --resume')
+        else:
+            text = "the [MASK] is used to store the value." if options.corpus == "manual" else "a text with a [MASK]"
+            print(f'Done. Try: {program()} fill-mask --model "{out / "model"}" "{text}"')
 
 
 def program() -> str:
@@ -115,15 +134,17 @@ def program() -> str:
 
 
 def interrupted() -> types.SimpleNamespace:
-    """An object whose `now` turns True at the first Ctrl-C; a second one interrupts at once."""
+    """An object whose `now` turns True at the first Ctrl-C or SIGTERM; a second one interrupts at once."""
     state = types.SimpleNamespace(now=False)
 
     def stop(signum: int, frame: types.FrameType | None) -> None:
         state.now = True
-        print("\nStopping after this step; saving.", file=sys.stderr, flush=True)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if signum == signal.SIGINT and distributed.is_main():
+            print("\nStopping after this step.", file=sys.stderr, flush=True)
+        signal.signal(signum, signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL)
 
-    signal.signal(signal.SIGINT, stop)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     return state
 
 

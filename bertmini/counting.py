@@ -137,3 +137,13 @@ def training_memory(config: BertConfig, B: int, T: int, P: int | None = None, nu
     kept = 2 * H * T + (L - 1) * layer(T) + layer(R) + P * (5 * H + config.vocab_size)
     weights = number * count_parameters(config).total
     return Memory(weights, weights, 2 * weights, number * B * kept)
+
+
+def corpus_bytes(tokens: int, sentences: int, documents: int, vocab_size: int) -> int:
+    """What a prepared corpus takes on disk: 2 bytes a token (4 beyond 65,536 words), 8 a sentence, 8 a document."""
+    return (2 if vocab_size <= 2**16 else 4) * tokens + 8 * (sentences + 1 + documents + 1)
+
+
+def checkpoint_bytes(config: BertConfig) -> int:
+    """What a run's checkpoint takes on disk: the weights in fp32 and AdamW's two means."""
+    return 3 * 4 * count_parameters(config).total

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from bertmini.attention import SelfAttention
 from bertmini.config import ACTIVATIONS, BertConfig
@@ -78,6 +79,7 @@ class Bert(nn.Module):
         self.embeddings = Embeddings(config)
         self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.num_hidden_layers))
         self.pooler = Pooler(config) if pooler else None
+        self.recompute = False  # True: a layer keeps its input only, and runs again in the backward pass (less memory)
         initialise(self, config.initializer_range)
 
     def forward(
@@ -98,7 +100,7 @@ class Bert(nn.Module):
             keep = keep.bool()[:, None, None, :]  # (B, 1, 1, T): for all heads and queries
         x = self.embeddings(token_ids, segment_ids)  # (B, T, H)
         for layer in self.layers[:-1]:
-            x = layer(x, keep)
+            x = checkpoint(layer, x, keep, use_reentrant=False) if self.recompute else layer(x, keep)
         last = self.layers[-1]
         if positions is None:
             x = last(x, keep)

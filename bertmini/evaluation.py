@@ -76,6 +76,17 @@ def summarise(scores: Scores, unigram: Tensor) -> dict[str, float]:
     return {name: float(values.double().mean()) for name, values in figures.items()}
 
 
+def summary(record: dict) -> str:
+    """An evaluation in a line."""
+    floor = f", the best possible {record['floor_mlm_loss_masked']:.3f}" if "floor_mlm_loss" in record else ""
+    return (
+        f"step {record['step']:>6}: held-out loss {record['held_out_mlm_loss_masked']:.3f} nats at [MASK] "
+        f"(word frequencies alone {record['unigram_mlm_loss_masked']:.3f}{floor}), "
+        f"accuracy {record['held_out_mlm_accuracy']:.1%}, next sentence {record['held_out_nsp_accuracy']:.1%} "
+        f"({record['held_out_random_share']:.1%} are random)"
+    )
+
+
 def held_out_batches(
     corpus: Corpus,
     tokenizer: Tokenizer,

@@ -2,8 +2,6 @@
 
 import json
 import math
-import pickle
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,15 +13,17 @@ from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from bertmini import distributed
 from bertmini.batches import Batch, Epoch, Pairs, document_pairs
 from bertmini.checkpoint import save
 from bertmini.config import BertConfig, InputError
 from bertmini.corpus import Corpus
-from bertmini.disk import damaged, flush, replace_file, replace_folder, write_manifest
-from bertmini.evaluation import HELD_OUT_INSTANCES, held_out_batches, score, summarise, unigram_nats
+from bertmini.disk import damaged, flush, replace_folder
+from bertmini.evaluation import HELD_OUT_INSTANCES, held_out_batches, score, summarise, summary, unigram_nats
 from bertmini.microworld import Floor, window_pairs
 from bertmini.microworld.measure import measure, report
 from bertmini.pretraining import BertForPreTraining, pretraining_loss
+from bertmini.saved import checkpoints, keep_metrics, newest_checkpoint, prune, read_state, write_state
 from bertmini.tokenizer import Tokenizer
 
 SHORT_SHARE = 0.5  # of the steps see sequences of
@@ -51,6 +51,15 @@ class Options:
     learning_rate: float | None = None  # None: by preset
     device: str = "auto"
     precision: str = "auto"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a step fits into the memory there is. It changes rounding at most, so a resumed run may choose anew."""
+
+    accumulate: int = 1  # parts of a step's batch, one after the other
+    recompute: bool = False  # each layer keeps its input only, and is computed again in the backward pass
+    shard: bool = False  # weights, gradients and moments are spread over the processes
 
 
 def parameter_groups(model: nn.Module) -> list[dict]:
@@ -88,7 +97,7 @@ def stream(
     start: int,
     pairs: Pairs = document_pairs,
 ) -> Iterator[tuple[int, int, Batch]]:
-    """The batches of all steps after `step`, from batch `start` of an epoch on.
+    """The batches of all steps after `step`, from batch `start` of an epoch on; of several processes, each its share.
 
     Yields (epoch, number, batch), the first two of the batch that comes next. The change to the full length begins
     a new epoch.
@@ -98,8 +107,9 @@ def stream(
         ratio = SHORT_RATIO if left > 0 else 1  # times shorter, and times as many: a step has the same number of tokens
         instances = Epoch(corpus, tokenizer, options.max_length // ratio, options.seed, epoch, pairs)
         order = instances.batches(options.batch_size * ratio)[start:][: left if left > 0 else None]
+        mine = [distributed.share(rows) for rows in order]
         # Its own generator, or the loader would draw from the one that dropout uses, and resuming would not be exact.
-        loader = DataLoader(instances, batch_sampler=order, collate_fn=instances.collate, generator=torch.Generator())
+        loader = DataLoader(instances, batch_sampler=mine, collate_fn=instances.collate, generator=torch.Generator())
         for done, batch in enumerate(loader, 1):
             yield (epoch, start + done, batch) if done < len(order) else (epoch + 1, 0, batch)
         step, epoch, start = step + len(order), epoch + 1, 0
@@ -108,10 +118,13 @@ def stream(
 class Training:
     """A run in progress: all that a checkpoint holds, and the step that changes it."""
 
-    def __init__(self, config: BertConfig, options: Options):
+    def __init__(self, config: BertConfig, options: Options, fit: Fit = Fit()):
         torch.manual_seed(options.seed)
-        self.options, self.device = options, torch.device(options.device)
+        self.options, self.fit, self.device = options, fit, torch.device(options.device)
         self.model = BertForPreTraining(config).to(self.device).train()
+        self.model.bert.recompute = fit.recompute
+        self.called = distributed.wrap(self.model, fit.shard)  # what a step calls
+        distributed.own_dropout(options.seed, 0)
         # The original's AdamW leaves out the bias correction; with a warm-up the two differ little.
         self.optimizer = torch.optim.AdamW(parameter_groups(self.model), eps=1e-6, fused=True)
         self.step = self.epoch = self.next_batch = 0
@@ -123,47 +136,56 @@ class Training:
         return self.options.learning_rate * schedule(self.step, self.options.steps) if self.step else 0.0
 
     def update(self, batch: Batch) -> None:
-        """One optimizer step on one batch."""
+        """One optimizer step on one batch; of several processes, each brings its share of the batch."""
         self.step += 1
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate
-        batch = batch.to(self.device)
         half = self.options.precision == "bf16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            output = self.model(batch.token_ids, batch.segment_ids, batch.keep, batch.positions)
-        losses = pretraining_loss(output, batch.labels, batch.is_random)
-        losses.total.backward()
+        predicted, pairs = distributed.total(batch.counts()).tolist()  # of the whole step
+        for number, part in enumerate(batch.split(self.fit.accumulate), 1):
+            part = part.to(self.device)
+            with distributed.exchange(self.called, now=number == self.fit.accumulate):
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+                    output = self.called(part.token_ids, part.segment_ids, part.keep, part.positions)
+                losses = pretraining_loss(output, part.labels, part.is_random, predicted, pairs)
+                (losses.total * distributed.size()).backward()  # times, because processes average their gradients
+            self.sums += torch.stack([losses.mlm, losses.nsp]).detach()
         nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        self.sums += torch.stack([losses.mlm, losses.nsp]).detach()
 
     def mean_losses(self) -> dict[str, float]:
         """The means over the steps since the last call, in nats."""
-        mlm, nsp = (self.sums / max(1, self.step - self.logged)).tolist()
+        mlm, nsp = (distributed.total(self.sums) / max(1, self.step - self.logged)).tolist()
         self.sums, self.logged = torch.zeros_like(self.sums), self.step
         if not math.isfinite(mlm + nsp):
             raise InputError(f"the loss is {mlm + nsp} at step {self.step}: begin again with a smaller --learning-rate")
         return {"mlm_loss": mlm, "nsp_loss": nsp}
 
     def state(self) -> dict:
+        """All that an exact resume needs, in one piece; several processes make it together."""
+        cuda = self.device.type == "cuda"
         return {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "model": distributed.whole(self.model.state_dict()),
+            "optimizer": distributed.whole(self.optimizer.state_dict()),
             "place": [self.step, self.epoch, self.next_batch, self.logged],
-            "sums": self.sums,
-            "random": torch.get_rng_state(),
-            "random_cuda": torch.cuda.get_rng_state() if self.device.type == "cuda" else None,
+            "sums": distributed.total(self.sums),
+            "random": distributed.gather(torch.get_rng_state()),  # one a process
+            "random_cuda": distributed.gather(torch.cuda.get_rng_state()) if cuda else [],
         }
 
     def restore(self, state: dict) -> None:
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        """Go on from a state, which another number of processes may have saved."""
+        distributed.load_whole(self.model, self.optimizer, state["model"], state["optimizer"])
         self.step, self.epoch, self.next_batch, self.logged = state["place"]
-        self.sums = state["sums"]
-        torch.set_rng_state(state["random"].cpu())
-        if state["random_cuda"] is not None:
-            torch.cuda.set_rng_state(state["random_cuda"].cpu())
+        self.sums = state["sums"] * distributed.is_main()
+        rank = distributed.rank()
+        if rank >= len(state["random"]):
+            distributed.own_dropout(self.options.seed, self.step)
+            return
+        torch.set_rng_state(state["random"][rank].cpu())
+        if state["random_cuda"]:
+            torch.cuda.set_rng_state(state["random_cuda"][rank].cpu())
 
 
 def train(
@@ -175,13 +197,15 @@ def train(
     should_stop: Callable[[], bool] = lambda: False,
     floor: Floor | None = None,
     keep: int | None = None,
+    fit: Fit = Fit(),
 ) -> int:
     """Train the run in `out`, from its newest checkpoint if it has one; at the end save a checkpoint and model/.
 
     out: its data/ holds what `corpus.prepare` writes. floor: of the microworld that the corpus tells of, if it does.
-    keep: how many checkpoints, the newest ones; None: all.
-    Returns the step that was reached.
+    keep: how many checkpoints, the newest ones; None: all. Returns the step that was reached. Several processes call it
+    together; process 0 evaluates and writes.
     """
+    main = distributed.is_main()
     tokenizer = Tokenizer.load(out / "data")
     corpus, held_out = Corpus.open(out / "data/train"), Corpus.open(out / "data/held_out")
     pairs, most = (window_pairs, len(held_out.documents)) if floor else (document_pairs, HELD_OUT_INSTANCES)
@@ -191,7 +215,7 @@ def train(
     evaluation_steps = {round(k * options.steps / (EVALUATIONS - 1)) for k in range(EVALUATIONS)}
     log_every = math.ceil(options.steps / LOGGED)
 
-    training = Training(config, options)
+    training = Training(config, options, fit)
     saved = -1
     newest = newest_checkpoint(out)
     for folder in takewhile(lambda folder: folder != newest, checkpoints(out)):
@@ -199,11 +223,16 @@ def train(
     if newest:
         training.restore(read_state(newest / "training.pt", training.device))
         saved = training.step
-    keep_metrics(out / "metrics.jsonl", saved)
+    if main:
+        keep_metrics(out / "metrics.jsonl", saved)
 
     def log(record: dict) -> None:
-        if training.step in evaluation_steps:
-            scores = score(training.model, evaluation, tokenizer.mask_id)
+        evaluate = training.step in evaluation_steps
+        model = distributed.whole_model(training.model) if evaluate else None
+        if not main:
+            return
+        if evaluate:
+            scores = score(model, evaluation, tokenizer.mask_id)
             record |= summarise(scores, unigram)
             if players:
                 record |= report(players, scores.nats.numpy(), unigram[scores.labels].numpy())
@@ -212,25 +241,29 @@ def train(
             file.write(json.dumps(record) + "\n")
 
     def checkpoint() -> None:
+        state, model = training.state(), distributed.whole_model(training.model)
+        if not main:
+            return
         # The checkpoint last: it is what says that all up to its step is saved.
         flush(out / "metrics.jsonl")
-        replace_folder(out / "model", lambda folder: save(folder, training.model, tokenizer))
-        replace_folder(out / f"checkpoints/step-{training.step:06}", lambda folder: write_state(training, folder))
+        replace_folder(out / "model", lambda folder: save(folder, model, tokenizer))
+        replace_folder(out / f"checkpoints/step-{training.step:06}", lambda folder: write_state(state, folder))
         prune(out, training.step, keep)
 
     if saved < 0:
         log({"step": 0, "epoch": 0, "lr": 0.0})
     last = min(options.steps, stop_after or options.steps)
     batches = stream(corpus, tokenizer, options, training.step, training.epoch, training.next_batch, pairs)
-    with tqdm(total=options.steps, initial=training.step, unit="step", disable=None) as bar:
+    with tqdm(total=options.steps, initial=training.step, unit="step", disable=None if main else True) as bar:
         tokens, since = 0, time.perf_counter()
-        while training.step < last and not should_stop():
+        while training.step < last and not distributed.anyone(should_stop()):
             training.epoch, training.next_batch, batch = next(batches)
             training.update(batch)
             tokens += batch.tokens()
             bar.update()
             if training.step % log_every == 0 or training.step in evaluation_steps:
                 losses = training.mean_losses()
+                tokens = int(distributed.total(torch.tensor(tokens)))
                 rate = {"lr": training.rate, "tokens_per_second": round(tokens / (time.perf_counter() - since))}
                 bar.set_postfix_str(f"loss {sum(losses.values()):.2f}, {rate['tokens_per_second']:,} tokens/s")
                 log({"step": training.step, "epoch": training.epoch} | losses | rate)
@@ -241,64 +274,3 @@ def train(
     if saved != training.step:
         checkpoint()
     return training.step
-
-
-def summary(record: dict) -> str:
-    """An evaluation in a line."""
-    floor = f", the best possible {record['floor_mlm_loss_masked']:.3f}" if "floor_mlm_loss" in record else ""
-    return (
-        f"step {record['step']:>6}: held-out loss {record['held_out_mlm_loss_masked']:.3f} nats at [MASK] "
-        f"(word frequencies alone {record['unigram_mlm_loss_masked']:.3f}{floor}), "
-        f"accuracy {record['held_out_mlm_accuracy']:.1%}, next sentence {record['held_out_nsp_accuracy']:.1%} "
-        f"({record['held_out_random_share']:.1%} are random)"
-    )
-
-
-def write_state(training: Training, folder: Path) -> None:
-    with (folder / "training.pt").open("wb") as file:
-        torch.save(training.state(), file)
-    write_manifest(folder, folder.iterdir())
-
-
-def read_state(path: Path, device: torch.device) -> dict:
-    try:
-        return torch.load(path, map_location=device, weights_only=True)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-        raise InputError(f"{path}: not a whole checkpoint; delete its folder to resume from the one before") from error
-
-
-def checkpoints(out: Path) -> list[Path]:
-    """The folders of a run's checkpoints, the newest first; one that was being written has another name."""
-    folders = [path for path in out.glob("checkpoints/step-*") if path.name.removeprefix("step-").isdecimal()]
-    return sorted(folders, key=step_of, reverse=True)
-
-
-def step_of(folder: Path) -> int:
-    return int(folder.name.removeprefix("step-"))
-
-
-def newest_checkpoint(out: Path) -> Path | None:
-    """The folder of a run's last whole checkpoint."""
-    return next((folder for folder in checkpoints(out) if not damaged(folder)), None)
-
-
-def prune(out: Path, step: int, keep: int | None) -> None:
-    """Delete what killed runs left half written, and all but the newest `keep` checkpoints.
-
-    step: that of the checkpoint just written. A later one is damaged, or the run would have gone on from it.
-    """
-    written = [folder for folder in checkpoints(out) if step_of(folder) <= step]
-    for folder in (*out.glob("checkpoints/step-*.*"), *(written[keep:] if keep else ())):
-        shutil.rmtree(folder, ignore_errors=True)  # what cannot go now goes next time
-
-
-def keep_metrics(path: Path, last: int) -> None:
-    """Drop what was logged after the last saved step: a run that was killed may have logged more than it saved."""
-    lines, kept = path.read_bytes().split(b"\n") if path.exists() else [b""], ""
-    for number, line in enumerate(lines[:-1], 1):  # the last is empty, or a part of a line
-        try:
-            if json.loads(line)["step"] <= last:
-                kept += line.decode("utf-8") + "\n"
-        except (ValueError, KeyError, TypeError, RecursionError):
-            raise InputError(f"{path}, line {number}: damaged; delete that line, then resume") from None
-    replace_file(path, kept)

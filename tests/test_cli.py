@@ -118,14 +118,15 @@ def test_stop_after_tells_how_to_go_on(bertmini_, corpus, tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send to one process")
-def test_ctrl_c_saves_and_tells_how_to_go_on(corpus, tmp_path):
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_a_run_that_is_asked_to_end_saves_and_tells_how_to_go_on(corpus, tmp_path, asked):
     command = [sys.executable, "-m", "bertmini", "pretrain", "--corpus", corpus, "--out", tmp_path / "run", *SHORT]
     pipe = subprocess.PIPE
     process = subprocess.Popen([*command, "--steps", "30000"], stdout=pipe, stderr=pipe, text=True)
     metrics = tmp_path / "run/metrics.jsonl"
     while process.poll() is None and not (metrics.exists() and metrics.read_text(encoding="utf-8").count("\n") > 1):
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(asked)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0 and "Go on with: " in out and "Traceback" not in err
     (checkpoint,) = (tmp_path / "run/checkpoints").iterdir()

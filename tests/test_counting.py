@@ -6,8 +6,19 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from bertmini import Bert, BertConfig, BertForPreTraining, InputError, count_parameters, pretraining_loss
-from bertmini.counting import forward_flops, training_flops, training_hours, training_memory
+from bertmini import Bert, BertConfig, BertForPreTraining, InputError, Tokenizer, count_parameters, pretraining_loss
+from bertmini.batches import BLANK
+from bertmini.corpus import prepare, write_corpus
+from bertmini.counting import (
+    checkpoint_bytes,
+    corpus_bytes,
+    forward_flops,
+    training_flops,
+    training_hours,
+    training_memory,
+)
+from bertmini.saved import write_state
+from bertmini.train import Options, Training
 
 PUBLISHED = [  # preset, V, encoder with pooler, encoder with MLM head (no pooler), all heads
     ("base", 30522, 109_482_240, 109_514_298, 110_106_428),  # uncased
@@ -210,3 +221,24 @@ def test_weights_gradients_and_moments():
     assert memory.moments == 8 * 110_106_428
     assert memory.total == 16 * 110_106_428 + memory.activations
     assert training_memory(BASE, 64, 128, 20).activations == 2 * memory.activations
+
+
+@pytest.mark.parametrize("vocab_size", [2**16, 2**16 + 1])
+def test_a_corpus_on_disk(tmp_path, monkeypatch, vocab_size):
+    """Three documents of two sentences of three and two tokens."""
+    prepare([["a cat sat", "it slept"]] * 6, [["a cat sat", "it slept"]] * 3, 60, 0, tmp_path)
+    tokenizer = Tokenizer.load(tmp_path)
+    monkeypatch.setattr(Tokenizer, "__len__", lambda self: vocab_size)
+    write_corpus([["a cat sat", "it slept"]] * 3, tokenizer, tmp_path / "counted")
+    size = sum(path.stat().st_size for path in (tmp_path / "counted").glob("*.bin"))
+    assert corpus_bytes(15, 6, 3, vocab_size) == size == (30 if vocab_size == 2**16 else 60) + 8 * 7 + 8 * 4
+
+
+def test_a_checkpoint_on_disk(tmp_path):
+    """Base: 12 bytes a parameter; a tiny one as written, with the moments that its first step makes."""
+    assert checkpoint_bytes(BASE) == 12 * 110_106_428
+    config = BertConfig.preset("tiny", vocab_size=2000)
+    training = Training(config, Options(steps=2, learning_rate=1e-3, device="cpu", precision="fp32"))
+    training.update(BLANK)
+    write_state(training.state(), tmp_path)
+    assert (tmp_path / "training.pt").stat().st_size == pytest.approx(checkpoint_bytes(config), rel=0.02)

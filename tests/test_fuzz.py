@@ -31,7 +31,8 @@ from bertmini.microworld import Grammar, stories
 from bertmini.microworld.measure import check_lines
 from bertmini.mlm import fill_mask
 from bertmini.run import begin, resume
-from bertmini.train import Options, keep_metrics, newest_checkpoint, read_state, stream
+from bertmini.saved import keep_metrics, newest_checkpoint, read_state
+from bertmini.train import Options, stream
 
 TEXT = "\n\n".join(
     f"The {animal} {verb} over the {place}.\nThen the {animal} sleeps.\nThe {place} is quiet."

@@ -9,7 +9,14 @@ import pytest
 import torch
 
 from bertmini import BertConfig, BertForPreTraining, count_parameters, pretraining_loss
-from bertmini.counting import forward_flops, training_flops, training_memory
+from bertmini.counting import (
+    checkpoint_bytes,
+    corpus_bytes,
+    forward_flops,
+    training_flops,
+    training_hours,
+    training_memory,
+)
 from bertmini.mlm import predictions_per_sequence
 from bertmini.train import CLIP, parameter_groups, schedule
 
@@ -149,6 +156,51 @@ def test_questions_say_what_the_memory_formula_says():
     assert f"{training_memory(large, 32, 128, 20).activations / 1e9:.1f} GB of activations" in text
     assert f"32 of 512 tokens {training_memory(large, 32, 512, 77).activations / 1e9:.1f} GB" in text
     assert f"{training_memory(large, 1, 128).weights / 1e9:.2f} GB" in text
+
+
+def test_what_3_billion_words_cost_is_computed():
+    text, (base, large) = page("several_machines").replace("\n", " "), map(BertConfig.preset, ("base", "large"))
+    words, peak, share, gpus = 3_300_000_000, 989e12, 0.5, (1, 8, 32)
+    tokens = words * 14 // 10
+    assert f"{tokens / 1e9:.2f} billion tokens" in text
+    disk = corpus_bytes(tokens, words // 20, 6_000_000, base.vocab_size)
+    assert f"{disk / 1e9:.1f} GB (`corpus_bytes`)" in text
+    assert f"{checkpoint_bytes(base) / 1e9:.2f} GB for Base and {checkpoint_bytes(large) / 1e9:.2f} GB for" in text
+    assert [f"{16e9 / rate / 3600:.1f}" for rate in (8e6, 0.8e6)] == ["0.6", "5.6"]
+    assert "At 8 MB a second in all that takes 0.6 hours, at 0.8 MB a second 5.6." in text
+    instances = tokens / 80
+    assert f"those are {instances / 1e6:.0f} million, {40 * instances / 1e9:.1f} GB a process" in text
+    assert f"90,000 a second were seen: {instances / 90_000 / 60:.0f} minutes" in text
+    million = {
+        config: 256e6 * (0.9 * training_flops(config, 128, 20) + 0.1 * training_flops(config, 512, 77))
+        for config in (base, large)
+    }
+    figures = [f"{flops / 1e19:.1f}" for flops in million.values()]
+    powers = [rf"${figure} \cdot 10^{{19}}$" for figure in figures]
+    assert f"{powers[0]} FLOP for Base and {powers[1]} for Large" in text
+    read = 256e6 * (0.9 * 128 + 0.1 * 512)
+    assert f"read {read / 1e9:.0f} billion tokens, {read / tokens:.1f} times the corpus" in text
+    assert round(256e6 * 512 / words) == 40 and "40 epochs" in text
+    for count in gpus:
+        hours = [training_hours(flops, count * peak, share) for flops in million.values()]
+        assert f"| {count} | {hours[0]:.1f} h | {hours[1]:.1f} h |" in text
+    gradients = training_memory(base, 1, 128, 20).gradients
+    sent = gradients * 2 * 7 / 8  # a ring: each of eight sends seven eighths twice
+    assert f"The gradients of Base are {gradients / 1e6:.0f} MB." in text and f"send {sent / 1e6:.0f} MB" in text
+    assert f"450 GB a second inside a machine that takes {sent / 450e9 * 1e3:.1f} ms" in text
+    assert f"50 GB a second between machines {sent / 50e9 * 1e3:.1f} ms" in text
+    assert f"takes {256 * training_flops(base, 128, 20) / (8 * share * peak) * 1e3:.1f} ms on eight" in text
+    assert f"handed {share * peak / training_flops(base, 128, 20):,.0f} sequences a second" in text
+
+
+def test_what_does_not_fit_is_computed():
+    text, large = page("several_machines").replace("\n", " "), BertConfig.preset("large")
+    kept = training_memory(large, 32, 512, 77).activations
+    assert f"keep {kept / 1e9:.1f} GB of activations" in text
+    assert kept / 8 == training_memory(large, 4, 512, 77).activations
+    assert f"In eight parts they keep {kept / 8e9:.1f} GB" in text
+    model = sum(training_memory(large, 1, 512, 77)[:3])
+    assert f"take {model / 1e9:.1f} GB in every process; sharded over eight, {model / 8e9:.1f} GB" in text
 
 
 def test_the_formulas_of_one_page_are_the_model(shake):

@@ -9,11 +9,10 @@ import torch
 from bertmini import BertConfig, BertForPreTraining, InputError, Tokenizer, load
 from bertmini.batches import Batch
 from bertmini.corpus import Corpus, prepare
+from bertmini.saved import keep_metrics, newest_checkpoint
 from bertmini.train import (
     Options,
     Training,
-    keep_metrics,
-    newest_checkpoint,
     parameter_groups,
     schedule,
     stream,
