@@ -68,16 +68,16 @@ def session(device: str) -> Iterator[None]:
         if local >= gpus:
             raise InputError(f"process {local} of this machine finds {gpus} GPUs: give --nproc-per-node {gpus} or less")
         torch.cuda.set_device(local)
-    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     try:
+        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
         with nullcontext() if is_main() else redirect_stdout(StringIO()):
             yield
     except RuntimeError as error:
         if not isinstance(error, dist.DistError) and "gloo" not in str(error):
             raise
         raise InputError(
-            f"process {rank()} of {size()} has lost another one, which failed or was killed; all up to the last "
-            "checkpoint is saved: start the same command with --resume to go on from there"
+            f"process {os.environ['RANK']} of {os.environ['WORLD_SIZE']} has lost another one, which failed or was "
+            "killed; all up to the last checkpoint is saved: start the same command with --resume to go on from there"
         ) from error
     dist.destroy_process_group()
 
