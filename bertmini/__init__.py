@@ -14,8 +14,8 @@ L, H and A are the paper's (Devlin et al. 2019), the rest ours. Segments are cal
     is_random                (B,), 1 where the second segment was drawn from elsewhere, 0 where it follows
 
 In code, `F.` is torch.nn.functional. Read the modules in the order of the data: corpus, wordpiece, tokenizer, nsp,
-mlm, batches; config, embeddings, attention, encoder, pretraining; train, evaluation, checkpoint, counting. What is left
-brings them together (manual, run, cli), loads and saves (hub, disk, saved), measures (bench) or serves several processes
+mlm, batches; config, embeddings, attention, encoder, pretraining; train, evaluation, checkpoint, counting. The others
+bring them together (manual, run, cli), load and save (hub, disk, saved), measure (bench) or serve several processes
 (distributed). microworld/ is a toy language whose best possible loss is known.
 """
 
