@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -38,7 +39,7 @@ from bertmini.batches import Batch, Epoch
 from bertmini.bench import WARM_UP, draw_batch, matrix_rate, peak_memory, timed
 from bertmini.corpus import Corpus, prepare
 from bertmini.manual import manual_documents
-from bertmini.train import Options, parameter_groups
+from bertmini.train import Fit, Options, parameter_groups
 
 ROOT = Path(__file__).resolve().parent.parent
 THREADS = 2
@@ -50,7 +51,12 @@ Side = Ours | Peer
 Sides = dict[str, Callable[[BertConfig, Options], Side]]
 
 CPU_SIDES: Sides = {"bertmini": Ours, "transformers": Transformers, "d2l": D2L}
-GPU_SIDES: Sides = {"bertmini": Ours, "transformers": Transformers, "transformers, compiled": Compiled}
+GPU_SIDES: Sides = {
+    "bertmini": Ours,
+    "bertmini, compiled": partial(Ours, fit=Fit(compile=True)),
+    "transformers": Transformers,
+    "transformers, compiled": Compiled,
+}
 
 
 class Shape(NamedTuple):

@@ -25,7 +25,7 @@ class Ours(Training):
         return batch
 
     def flops(self, batch: Batch) -> int:
-        return step_flops(self.model.config, batch)
+        return step_flops(self.model.config, batch, self.device.type)
 
 
 class Peer:

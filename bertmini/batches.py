@@ -4,6 +4,7 @@ Everything is a pure function of the corpus, the seed and the epoch, so the stat
 batch) and a resumed run goes on exactly where it stopped.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -92,10 +93,12 @@ class Epoch(Dataset):
         seed: int,
         epoch: int,
         pairs: Pairs = document_pairs,
+        widths: int | None = None,
     ):
         self.corpus, self.tokenizer, self.seed, self.epoch = corpus, tokenizer, seed, epoch
         self.room = max_length - 3  # [CLS], [SEP], [SEP]
         self.limit = predictions_per_sequence(max_length)
+        self.rounded = math.ceil(max_length / widths) if widths else 1  # a batch's length is a multiple of this
         self.plan = pairs(corpus, self.room, seed, epoch)  # (instances, 5)
 
     def __len__(self) -> int:
@@ -139,7 +142,7 @@ class Epoch(Dataset):
 
         token_ids, segment_ids, positions, labels, is_random = zip(*instances, strict=True)
         lengths = torch.tensor([len(ids) for ids in token_ids])
-        width = int(lengths.max())
+        width = math.ceil(int(lengths.max()) / self.rounded) * self.rounded
         return Batch(
             stack(token_ids, width, self.tokenizer.pad_id),
             stack(segment_ids, width, 0),

@@ -13,7 +13,7 @@ from bertmini.batches import Batch
 from bertmini.config import BertConfig, InputError
 from bertmini.counting import training_flops
 from bertmini.mlm import CHOSEN, predictions_per_sequence
-from bertmini.train import SHORTEST, Options, Training
+from bertmini.train import SHORTEST, Fit, Options, Training
 
 WARM_UP = 3  # steps that are not timed: the first ones allocate memory and choose kernels
 BATCHES = 8  # different ones, over and over
@@ -62,6 +62,7 @@ def bench(
     device: str = "cpu",
     precision: str = "fp32",
     steps: int = 20,
+    compile: bool = False,
 ) -> Speed:
     """Time training steps as a run takes them, on batches of random tokens.
 
@@ -76,7 +77,7 @@ def bench(
     options = Options(steps=steps + WARM_UP, learning_rate=1e-4, device=device, precision=precision)
     batches = [draw_batch(config, batch_size, shortest, max_length, seed) for seed in range(BATCHES)]
     try:
-        training = Training(config, options)
+        training = Training(config, options, Fit(compile=compile))
         for number in range(WARM_UP):
             training.update(batches[number % BATCHES])
         seconds = [timed(training.update, batches[number % BATCHES], device) for number in range(steps)]
@@ -84,7 +85,7 @@ def bench(
         raise InputError(f"--batch-size is {batch_size}: that does not fit into the GPU's memory; take less") from None
     memory = peak_memory(device)  # before the matrices below
     a_step, rate = statistics.median(seconds), matrix_rate(device, precision)
-    flops = step_flops(config, batches[0]) / a_step
+    flops = statistics.mean(step_flops(config, batch, device) for batch in batches) / a_step
     known = DATASHEET.get(torch.cuda.get_device_name()) if (device, precision) == ("cuda", "bf16") else None
     return Speed(
         seconds_per_step=a_step,
@@ -120,10 +121,11 @@ def draw_batch(config: BertConfig, batch_size: int, shortest: int, longest: int,
     )
 
 
-def step_flops(config: BertConfig, batch: Batch) -> int:
-    """What a step on a batch computes: padding is computed too, the last layer only where it is read."""
-    (B, T), P = batch.token_ids.shape, batch.positions.shape[1]
-    return B * training_flops(config, T, P, pruned=True)
+def step_flops(config: BertConfig, batch: Batch, device: str) -> int:
+    """What a step on a batch computes: padding too, the last layer only where it is read, the head as `Objective`."""
+    (B, T), (P, H) = batch.token_ids.shape, (batch.positions.shape[1], config.hidden_size)
+    unused = 0 if device == "cuda" else int((batch.labels == -100).sum())
+    return B * training_flops(config, T, P, pruned=True) - unused * 3 * 2 * H * (H + config.vocab_size)
 
 
 def timed(action: Callable, argument: Batch | Tensor, device: str) -> float:

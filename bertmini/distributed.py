@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from bertmini.config import InputError
-from bertmini.pretraining import BertForPreTraining
+from bertmini.pretraining import BertForPreTraining, Objective
 
 Result = TypeVar("Result")
 
@@ -132,32 +132,32 @@ def own_dropout(seed: int, step: int) -> None:
         torch.manual_seed(int(np.random.default_rng([seed, step, rank()]).integers(2**63)))
 
 
-def wrap(model: BertForPreTraining, shard: bool = False) -> nn.Module:
-    """The model to call in training: its gradients are averaged over the processes.
+def wrap(objective: Objective, shard: bool = False) -> nn.Module:
+    """The module to call in training: its gradients are averaged over the processes.
 
     shard: weights, gradients and the optimizer's moments are spread over the processes, layer by layer, instead of
-    copied (ZeRO: Rajbhandari et al. 2020). `model` itself then holds shards; make the optimizer after this.
+    copied (ZeRO: Rajbhandari et al. 2020). The model itself then holds shards; make the optimizer after this.
     """
     if size() == 1:
         if shard:
             raise InputError("--shard spreads a model over several processes: start them with torchrun, or drop it")
-        return model
+        return objective
     if not shard:
-        return DistributedDataParallel(model)
+        return DistributedDataParallel(objective)
     # Imported here, because one process in one machine need not wait for it.
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
     warnings.filterwarnings("ignore", "FSDP2-wrapped module .* returned a view")  # which we do not write into
-    mesh = init_device_mesh(next(model.parameters()).device.type, (size(),))
-    for layer in model.bert.layers:
+    mesh = init_device_mesh(next(objective.parameters()).device.type, (size(),))
+    for layer in objective.model.bert.layers:
         fully_shard(layer, mesh=mesh)
-    return fully_shard(model, mesh=mesh)
+    return fully_shard(objective, mesh=mesh)
 
 
-def exchange(model: nn.Module, now: bool) -> AbstractContextManager:
+def exchange(objective: nn.Module, now: bool) -> AbstractContextManager:
     """Exchange the gradients of a forward and backward pass now, or let them add up until a pass that does."""
-    return nullcontext() if now or not isinstance(model, DistributedDataParallel) else model.no_sync()
+    return nullcontext() if now or not isinstance(objective, DistributedDataParallel) else objective.no_sync()
 
 
 def is_shard(value: object) -> bool:

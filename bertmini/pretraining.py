@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bertmini.batches import Batch
 from bertmini.config import BertConfig
 from bertmini.encoder import Bert, initialise
 from bertmini.mlm import MLMHead
@@ -62,16 +63,35 @@ def pretraining_loss(
 ) -> Losses:
     """The mean over predicted tokens plus the mean over pairs, in nats.
 
-    labels: (B, P), -100 in unused slots. is_random: (B,). predicted, pairs: the counts to
+    labels: (B, P) as the logits, -100 in unused slots. is_random: (B,). predicted, pairs: the counts to
     divide by, this batch's own if None; where one step is spread over several batches, the
     whole step's, for a mean of means is not the mean (Devlin et al. 2019, appendix A.2).
     """
     if predicted is None:
         predicted = (labels != -100).sum().clamp(min=1)
-    logits = output.mlm_logits.flatten(0, 1).float()  # (B * P, V)
+    logits = output.mlm_logits.flatten(0, -2).float()  # (B * P, V)
     mlm = F.cross_entropy(logits, labels.flatten(), reduction="sum") / predicted
     if output.nsp_logits is None:
         return Losses(mlm, mlm, mlm.new_zeros(()))
     nsp = F.cross_entropy(output.nsp_logits.float(), is_random, reduction="sum")
     nsp = nsp / (pairs or len(is_random))
     return Losses(mlm + nsp, mlm, nsp)
+
+
+class Objective(nn.Module):
+    """What a training step differentiates: one module from a batch to its losses, to wrap and to compile."""
+
+    def __init__(self, model: BertForPreTraining):
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Batch, predicted: int, pairs: int) -> Losses:
+        """The losses of `pretraining_loss`; on a CPU unused slots are not scored."""
+        model, labels = self.model, batch.labels
+        hidden, pooled = model.bert(batch.token_ids, batch.segment_ids, batch.keep, batch.positions)  # (B, P, H)
+        if not labels.is_cuda:  # a GPU loses more by waiting for a number of rows than by computing too many
+            used = labels != -100
+            hidden, labels = hidden[used], labels[used]  # (N, H), (N,)
+        logits = model.mlm(hidden, model.bert.embeddings.token.weight)
+        output = PreTrainingOutput(logits, model.nsp(pooled) if model.nsp else None)
+        return pretraining_loss(output, labels, batch.is_random, predicted, pairs)

@@ -22,7 +22,7 @@ from bertmini.disk import damaged, flush, replace_folder
 from bertmini.evaluation import HELD_OUT_INSTANCES, held_out_batches, score, summarise, summary, unigram_nats
 from bertmini.microworld import Floor, window_pairs
 from bertmini.microworld.measure import measure, report
-from bertmini.pretraining import BertForPreTraining, pretraining_loss
+from bertmini.pretraining import BertForPreTraining, Objective
 from bertmini.saved import checkpoints, keep_metrics, newest_checkpoint, prune, read_state, write_state
 from bertmini.tokenizer import Tokenizer
 
@@ -32,6 +32,8 @@ WARM_UP = 0.1  # share of the steps; the original: 10,000 of 1,000,000
 WEIGHT_DECAY = 0.01
 CLIP = 1.0  # the largest norm of the whole gradient
 SHORTEST = 8  # tokens in the shortest sequence that makes sense: [CLS], two [SEP] and a few words
+WIDTHS = 4  # different lengths of batches on a GPU, which computes fastest what it has computed before
+LOADERS = 4  # processes that make batches for a GPU
 EVALUATIONS = 12  # at the start, ten on the way, at the end
 LOGGED = 300  # lines of metrics a run
 
@@ -55,11 +57,12 @@ class Options:
 
 @dataclass(frozen=True)
 class Fit:
-    """How a step fits into the memory there is. It changes rounding at most, so a resumed run may choose anew."""
+    """How a step fits into the machine there is. It changes rounding at most, so a resumed run may choose anew."""
 
     accumulate: int = 1  # parts of a step's batch, one after the other
     recompute: bool = False  # each layer keeps its input only, and is computed again in the backward pass
     shard: bool = False  # weights, gradients and moments are spread over the processes
+    compile: bool = False  # torch.compile: minutes at the start, then faster on a GPU
 
 
 def parameter_groups(model: nn.Module) -> list[dict]:
@@ -105,11 +108,14 @@ def stream(
     while True:
         left = short_steps(options) - step if pairs is document_pairs else 0  # windows hold whole sentences
         ratio = SHORT_RATIO if left > 0 else 1  # times shorter, and times as many: a step has the same number of tokens
-        instances = Epoch(corpus, tokenizer, options.max_length // ratio, options.seed, epoch, pairs)
+        widths = WIDTHS if options.device == "cuda" else None
+        instances = Epoch(corpus, tokenizer, options.max_length // ratio, options.seed, epoch, pairs, widths)
         order = instances.batches(options.batch_size * ratio)[start:][: left if left > 0 else None]
         mine = [distributed.share(rows) for rows in order]
         # Its own generator, or the loader would draw from the one that dropout uses, and resuming would not be exact.
-        loader = DataLoader(instances, batch_sampler=mine, collate_fn=instances.collate, generator=torch.Generator())
+        own = torch.Generator()
+        gpu = {"num_workers": LOADERS, "pin_memory": True} if options.device == "cuda" else {}
+        loader = DataLoader(instances, batch_sampler=mine, collate_fn=instances.collate, generator=own, **gpu)
         for done, batch in enumerate(loader, 1):
             yield (epoch, start + done, batch) if done < len(order) else (epoch + 1, 0, batch)
         step, epoch, start = step + len(order), epoch + 1, 0
@@ -121,9 +127,13 @@ class Training:
     def __init__(self, config: BertConfig, options: Options, fit: Fit = Fit()):
         torch.manual_seed(options.seed)
         self.options, self.fit, self.device = options, fit, torch.device(options.device)
+        if self.device.type == "cuda":
+            torch.set_float32_matmul_precision("high")  # products of fp32 by TF32
         self.model = BertForPreTraining(config).to(self.device).train()
         self.model.bert.recompute = fit.recompute
-        self.called = distributed.wrap(self.model, fit.shard)  # what a step calls
+        self.objective = distributed.wrap(Objective(self.model), fit.shard)
+        if fit.compile:
+            self.objective.compile()
         distributed.own_dropout(options.seed, 0)
         # The original's AdamW leaves out the bias correction; with a warm-up the two differ little.
         self.optimizer = torch.optim.AdamW(parameter_groups(self.model), eps=1e-6, fused=True)
@@ -144,10 +154,9 @@ class Training:
         predicted, pairs = distributed.total(batch.counts()).tolist()  # of the whole step
         for number, part in enumerate(batch.split(self.fit.accumulate), 1):
             part = part.to(self.device)
-            with distributed.exchange(self.called, now=number == self.fit.accumulate):
+            with distributed.exchange(self.objective, now=number == self.fit.accumulate):
                 with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-                    output = self.called(part.token_ids, part.segment_ids, part.keep, part.positions)
-                losses = pretraining_loss(output, part.labels, part.is_random, predicted, pairs)
+                    losses = self.objective(part, predicted, pairs)
                 (losses.total * distributed.size()).backward()  # times, because processes average their gradients
             self.sums += torch.stack([losses.mlm, losses.nsp]).detach()
         nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)

@@ -62,7 +62,15 @@ def test_the_arithmetic_is_what_torch_counts_in_a_whole_step(shortest):
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         training.update(batch)
     nsp_head = 3 * 4 * (2 * 2 * 16)  # three passes, B sequences, the one product that the formula leaves out
-    assert step_flops(CONFIG, batch) + nsp_head == counter.get_total_flops()
+    assert step_flops(CONFIG, batch, "cpu") + nsp_head == counter.get_total_flops()
+
+
+def test_on_a_gpu_unused_slots_are_scored_too():
+    batch = draw_batch(CONFIG, 4, 12, 24, seed=0)
+    unused = int((batch.labels == -100).sum())
+    assert unused > 0
+    scored = step_flops(CONFIG, batch, "cuda") - step_flops(CONFIG, batch, "cpu")
+    assert scored == unused * 3 * (2 * 16 * 16 + 2 * 16 * CONFIG.vocab_size)
 
 
 def test_rates_are_those_of_the_median_step(monkeypatch):
@@ -153,7 +161,8 @@ def test_d2l_sees_the_same_batch_wider():
 
 def test_each_side_says_what_it_computes():
     batch = draw_batch(CONFIG, 4, 12, 20, seed=1)
-    assert Ours(CONFIG, OPTIONS).flops(batch) == 4 * training_flops(CONFIG, 20, 3, pruned=True)
+    unused = int((batch.labels == -100).sum()) * 3 * (2 * 16 * 16 + 2 * 16 * 60)
+    assert Ours(CONFIG, OPTIONS).flops(batch) == 4 * training_flops(CONFIG, 20, 3, pruned=True) - unused
     assert Transformers(CONFIG, OPTIONS).flops(batch) == 4 * training_flops(CONFIG, 20)
     assert PaddedD2L(CONFIG, OPTIONS).flops(batch) == 4 * training_flops(CONFIG, 64, 3)
 

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bertmini import BertConfig, BertForPreTraining, pretraining_loss
-from bertmini.pretraining import PreTrainingOutput
+from bertmini.batches import BLANK, Batch
+from bertmini.pretraining import Objective, PreTrainingOutput
 
 CONFIG = BertConfig(40, 12, 2, 3, 20, 16, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
 
@@ -162,3 +163,45 @@ def test_a_fresh_model_knows_nothing():
     losses = pretraining_loss(model(*inputs), labels, is_random)
     assert losses.mlm.item() == pytest.approx(math.log(40), abs=0.1)
     assert losses.nsp.item() == pytest.approx(math.log(2), abs=0.05)
+
+
+BATCH = Batch(
+    torch.arange(16).reshape(2, 8),
+    torch.arange(16).reshape(2, 8) % 8 // 4,
+    torch.arange(8) < torch.tensor([[8], [5]]),
+    torch.tensor([[1, 3, 6], [2, 0, 0]]),
+    torch.tensor([[7, 0, 39], [11, -100, -100]]),
+    torch.tensor([1, 0]),
+)
+
+
+@pytest.mark.parametrize("nsp", [True, False])
+def test_a_step_that_leaves_out_unused_slots_has_the_same_loss_and_gradients(nsp, shake):
+    model = shake(BertForPreTraining(CONFIG, nsp))
+    losses = Objective(model)(BATCH, 4, 2)
+    losses.total.backward()
+    got = {name: weights.grad.clone() for name, weights in model.named_parameters()}
+    model.zero_grad()
+    output = model(BATCH.token_ids, BATCH.segment_ids, BATCH.keep, BATCH.positions)
+    expected = pretraining_loss(output, BATCH.labels, BATCH.is_random)
+    expected.total.backward()
+    for ours, theirs in zip(losses, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
+    for name, weights in model.named_parameters():
+        torch.testing.assert_close(got[name], weights.grad, rtol=1e-5, atol=1e-6)
+
+
+def test_unused_slots_are_not_scored(monkeypatch):
+    model = BertForPreTraining(CONFIG)
+    seen = []
+    monkeypatch.setattr(model.mlm, "forward", lambda hidden, table: seen.append(hidden.shape) or hidden @ table.T)
+    Objective(model)(BATCH, 4, 2)
+    assert seen == [(4, 12)]
+
+
+def test_a_row_that_counts_nowhere_costs_nothing_and_has_gradients():
+    model = BertForPreTraining(CONFIG)
+    losses = Objective(model)(BLANK, 4, 2)
+    assert losses.total.item() == 0.0
+    losses.total.backward()
+    assert all(weights.grad is not None and not weights.grad.any() for weights in model.parameters())

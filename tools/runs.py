@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 
 import bertmini
-from bertmini.checkpoint import replace_folder
+from bertmini.disk import replace_folder
 from bertmini.evaluation import score
 from bertmini.lab import experiments, figures
 from bertmini.lab.figures.runs import run_curve
