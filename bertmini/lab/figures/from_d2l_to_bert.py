@@ -18,7 +18,7 @@ def departures(runs: Mapping[str, Mapping[str, Sequence[float]]], frequencies: f
     labelled = set()
     for row, run in enumerate(runs.values()):
         kinds = [kind for kind in looks if kind in run]
-        height = 0.74 / len(kinds)
+        height = 0.74 / max(1, len(kinds))
         for i, kind in enumerate(kinds):
             losses, (colour, marker) = run[kind], looks[kind]
             y = row - 0.37 + height * (i + 0.5)
