@@ -1,6 +1,7 @@
 """The figures of notebooks/a1_from_d2l_to_bert.ipynb; most of its others are drawn by d2l's own functions."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 
@@ -29,7 +30,7 @@ def departures(runs: Mapping[str, Mapping[str, Sequence[float]]], frequencies: f
     ours = next(iter(runs.values()))["equal steps"]
     ax.axvline(sum(ours) / len(ours), color=INK, linestyle="-", linewidth=1, marker="")
     ax.axvline(frequencies, color=INK, linestyle=":", linewidth=1.4, marker="", label="word frequencies")
-    ax.set_yticks(range(len(runs)), list(runs), size=10)
+    ax.set_yticks(range(len(runs)), [fill(name, 24) for name in runs], size=10)
     ax.tick_params(axis="y", length=0)
     ax.set(ylim=(len(runs) - 0.5, -0.5), xlabel="held-out loss (nats)")
     ax.set_xlim(left=0)
