@@ -135,18 +135,19 @@ nearest = Exercise(
             what="A row is nearest to itself. Leave it out.",
         ),
         Mistake(
-            wrong=lambda table, row, k: (table @ table[row])
-            .index_fill(0, torch.tensor(row), -torch.inf)
-            .topk(k)
-            .indices,
+            wrong=lambda table, row, k: (
+                (table @ table[row]).index_fill(0, torch.tensor(row), -torch.inf).topk(k).indices
+            ),
             where="Look at a long row: does it win everywhere?",
             what="These are dot products, and long rows win. Divide by the lengths.",
         ),
         Mistake(
-            wrong=lambda table, row, k: (-torch.cdist(table, table[row][None])[:, 0])
-            .index_fill(0, torch.tensor(row), -torch.inf)
-            .topk(k)
-            .indices,
+            wrong=lambda table, row, k: (
+                (-torch.cdist(table, table[row][None])[:, 0])
+                .index_fill(0, torch.tensor(row), -torch.inf)
+                .topk(k)
+                .indices
+            ),
             where="Look at two rows of one direction, a short one and a long one.",
             what="You measure the distance. The cosine forgets how long rows are: divide by the lengths.",
         ),
@@ -200,8 +201,9 @@ content = Exercise(
             what="Those rows are [CLS] and [SEP]. Average over the rows of words.",
         ),
         Mistake(
-            wrong=lambda weights: (weights[1:-1, 1:-1].sum(0) - weights.diagonal()[1:-1]).mean()
-            / max(1, len(weights) - 3),
+            wrong=lambda weights: (
+                (weights[1:-1, 1:-1].sum(0) - weights.diagonal()[1:-1]).mean() / max(1, len(weights) - 3)
+            ),
             where="Look at what is asked for: the sum over the other words, or a mean over them?",
             what="Add up what a word gives to all the others; only then average, over the words that look.",
         ),
