@@ -5,19 +5,14 @@ import shutil
 
 import pytest
 import torch
+from torch import nn
 
 from bertmini import BertConfig, BertForPreTraining, InputError, Tokenizer, load
 from bertmini.batches import Batch
+from bertmini.bench import draw_batch
 from bertmini.corpus import Corpus, prepare
 from bertmini.saved import keep_metrics, newest_checkpoint
-from bertmini.train import (
-    Options,
-    Training,
-    parameter_groups,
-    schedule,
-    stream,
-    train,
-)
+from bertmini.train import Fit, Options, Training, parameter_groups, schedule, stream, train
 
 STORIES = [
     [f"the {animal} {verb} over the {place}.", f"then the {animal} sleeps.", f"the {place} is quiet."]
@@ -189,3 +184,17 @@ def test_a_loss_that_is_no_number_stops_the_run_with_advice():
     training.sums += float("nan")
     with pytest.raises(InputError, match="begin again with a smaller --learning-rate"):
         training.mean_losses()
+
+
+def test_a_compiled_step_is_the_same_step(monkeypatch):
+    """Compiled without the last stage, which would write C++ for minutes: what torch.compile must not change is before."""
+    plain = nn.Module.compile
+    monkeypatch.setattr(nn.Module, "compile", lambda self: plain(self, backend="aot_eager"))
+    config = BertConfig(60, 16, 2, 2, 32, 32, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    runs = [Training(config, OPTIONS, Fit(compile=compiled)) for compiled in (False, True)]
+    for number in range(3):
+        for run in runs:
+            run.update(draw_batch(config, 4, 12, 20, number))
+    assert runs[1].objective._compiled_call_impl is not None
+    torch.testing.assert_close(runs[0].sums, runs[1].sums, rtol=0, atol=1e-5)
+    torch.testing.assert_close(runs[0].model.state_dict(), runs[1].model.state_dict(), rtol=0, atol=1e-4)
