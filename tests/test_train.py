@@ -187,7 +187,7 @@ def test_a_loss_that_is_no_number_stops_the_run_with_advice():
 
 
 def test_a_compiled_step_is_the_same_step(monkeypatch):
-    """Compiled without the last stage, which would write C++ for minutes: what torch.compile must not change is before."""
+    """Compiled without the last stage, which would write C++ for minutes."""
     plain = nn.Module.compile
     monkeypatch.setattr(nn.Module, "compile", lambda self: plain(self, backend="aot_eager"))
     config = BertConfig(60, 16, 2, 2, 32, 32, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
