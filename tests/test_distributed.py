@@ -15,6 +15,7 @@ import torch
 from bertmini import BertConfig, BertForPreTraining, InputError, Tokenizer, distributed
 from bertmini.batches import BLANK
 from bertmini.corpus import Corpus, prepare
+from bertmini.disk import write_manifest
 from bertmini.pretraining import pretraining_loss
 from bertmini.saved import newest_checkpoint
 from bertmini.train import Fit, Options, Training, stream, train
@@ -40,6 +41,7 @@ def begun(tmp_path_factory):
     config = BertConfig(vocab_size=len(Tokenizer.load(out / "data")), **SHAPE, **NO_DROPOUT)
     facts = {"options": dataclasses.asdict(OPTIONS), "config": dataclasses.asdict(config), "sha256": {}}
     (out / "run.json").write_text(json.dumps(facts), encoding="utf-8")
+    write_manifest(out, [out / "run.json", *(out / "data").rglob("*")])
     return out
 
 
