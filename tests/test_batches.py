@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from bertmini.batches import Epoch
-from bertmini.corpus import write_corpus
+from bertmini.corpus import Corpus, prepare, write_corpus
+from bertmini.manual import manual_documents
 from bertmini.tokenizer import Tokenizer
 
 WORDS = [f"w{i}" for i in range(200)]
@@ -87,3 +88,26 @@ def test_collate_pads_to_the_longest_and_marks_what_is_real(data):
     alone = epoch.collate([epoch[long], epoch[long]])
     assert alone.keep is None and alone.tokens() == 2 * lengths[long]
     assert all(part.dtype == torch.int64 for part in alone if part is not None)
+
+
+@pytest.mark.soak
+def test_little_of_the_manual_corpus_is_padding(tmp_path):
+    prepare(list(manual_documents()), None, 4000, 0, tmp_path / "data")
+    tokenizer, corpus = Tokenizer.load(tmp_path / "data"), Corpus.open(tmp_path / "data/train")
+    for max_length, batch_size in ((128, 32), (32, 128)):
+        epoch = Epoch(corpus, tokenizer, max_length, 0, 0)
+        batches = [epoch.collate([epoch[i] for i in rows]) for rows in epoch.batches(batch_size)]
+        padding = 1 - sum(batch.tokens() for batch in batches) / sum(batch.token_ids.numel() for batch in batches)
+        assert 0 < padding < 0.05
+
+
+def test_on_a_gpu_batches_have_four_lengths_at_most(data):
+    free, few = (Epoch(*data, T, seed=3, epoch=0, widths=widths) for widths in (None, 4))
+    lengths = set()
+    for rows in few.batches(3):
+        tight, batch = (epoch.collate([epoch[i] for i in rows]) for epoch in (free, few))
+        width = tight.token_ids.shape[1]
+        assert torch.equal(batch.token_ids[:, :width], tight.token_ids) and not batch.token_ids[:, width:].any()
+        assert batch.tokens() == tight.tokens() and torch.equal(batch.positions, tight.positions)
+        lengths.add(batch.token_ids.shape[1])
+    assert lengths <= {6, 12, 18, 24} and len(lengths) > 1
