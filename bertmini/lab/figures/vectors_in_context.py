@@ -17,7 +17,7 @@ def planes(panels: Mapping[str, Tensor], is_second: Sequence[bool], names: tuple
     """The vectors of one word as points (N, 2), one panel a layer; a colour and a marker for each sense."""
     columns = 4
     rows = math.ceil(len(panels) / columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(6.4, 1.75 * rows + 0.4))
+    figure, axes = plt.subplots(rows, columns, figsize=(6.0, 1.65 * rows + 0.4))
     for ax in axes.flat[len(panels) :]:
         ax.axis("off")
     for ax, (title, points) in zip(axes.flat, panels.items(), strict=False):
@@ -39,7 +39,7 @@ def by_layer(
     low: float = 40,
 ) -> None:
     """Shares (0 to 1) by layer from 0 on: a panel for each group of lines, a dotted line at a level with its name."""
-    axes = plt.subplots(1, len(panels), figsize=(6.4, 3.9), sharey=True, squeeze=False)[1]
+    axes = plt.subplots(1, len(panels), figsize=(6.2, 4.0), sharey=True, squeeze=False)[1]
     for ax, (title, lines) in zip(axes[0], panels.items(), strict=True):
         for (name, values), (colour, marker) in zip(lines.items(), LOOKS, strict=False):
             ax.plot(range(len(values)), [100 * x for x in values], color=colour, marker=marker, markersize=6,
@@ -57,7 +57,7 @@ def harm(rows: Sequence[Mapping], clean: Mapping[str, float], xlabel: str, mende
 
     rows: each with its share and, for some seeds, what was read of the spoiled and of the mended text.
     """
-    figure, axes = plt.subplots(1, 2, figsize=(6.4, 3.5))
+    figure, axes = plt.subplots(1, 2, figsize=(5.8, 3.4))
     shares = [0.0, *(row["share"] for row in rows)]
     looks = (("spoiled", "as it is", AS_IT_IS, "v"), ("mended", mended, MENDED, "o"))
     for ax, key, scale in zip(axes, ("right", "cosine"), (100, 1), strict=True):
