@@ -182,14 +182,16 @@ def beside(letter: str) -> str:
 
 
 def misspell(word: str, random: Random) -> str:
-    """One slip: two letters exchanged, one dropped, one doubled, or one replaced by a neighbour on the keyboard."""
+    """One slip: letters exchanged, or one dropped, doubled, or hit beside it on the keyboard."""
     place, last = random.randrange(len(word)), len(word) - 1
-    kind = random.choice(("swap", "drop", "double", "neighbour") if last else ("double", "neighbour"))
+    kinds = ("swap", "drop", "double", "neighbour") if last else ("double", "neighbour")
+    kind = random.choice(kinds)
     if kind == "swap":
         place = min(place, last - 1)
         wrong = word[:place] + word[place + 1] + word[place] + word[place + 2 :]
         return wrong if wrong != word else misspell(word, random)
-    middle = {"drop": "", "double": 2 * word[place], "neighbour": random.choice(beside(word[place]))}[kind]
+    letter, near = word[place], random.choice(beside(word[place]))
+    middle = {"drop": "", "double": letter + letter, "neighbour": near}[kind]
     return word[:place] + middle + word[place + 1 :]
 
 

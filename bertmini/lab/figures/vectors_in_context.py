@@ -52,17 +52,20 @@ def by_layer(
     axes[0, 0].set(ylabel=ylabel)
 
 
-def harm(rows: Sequence[Mapping], clean: Mapping[str, float], xlabel: str, mended: str, chance: float = 0.5) -> None:
+def harm(
+    rows: Sequence[Mapping], clean: Mapping[str, float], clean_mended: Mapping[str, float], xlabel: str, mended: str
+) -> None:
     """What spoiling costs, by the share that is spoiled: sentences read right, and the cosine to the clean vector.
 
-    rows: each with its share and, for some seeds, what was read of the spoiled and of the mended text.
+    rows: each with its share and, for some seeds, what was read of the spoiled and of the mended text. clean and
+    clean_mended: what was read where nothing was spoiled, as it is and after mending what needed none.
     """
     figure, axes = plt.subplots(1, 2, figsize=(5.8, 3.4))
     shares = [0.0, *(row["share"] for row in rows)]
-    looks = (("spoiled", "as it is", AS_IT_IS, "v"), ("mended", mended, MENDED, "o"))
+    looks = (("spoiled", clean, "as it is", AS_IT_IS, "v"), ("mended", clean_mended, mended, MENDED, "o"))
     for ax, key, scale in zip(axes, ("right", "cosine"), (100, 1), strict=True):
-        for kind, name, colour, marker in looks:
-            seeds = [[clean[key]], *([read[key] for read in row[kind]] for row in rows)]
+        for kind, first, name, colour, marker in looks:
+            seeds = [[first[key]], *([read[key] for read in row[kind]] for row in rows)]
             means = [scale * sum(values) / len(values) for values in seeds]
             ax.plot([100 * x for x in shares], means, color=colour, marker=marker, linewidth=2, markersize=7,
                     label=name if ax is axes[0] else None)  # fmt: skip
@@ -70,7 +73,7 @@ def harm(rows: Sequence[Mapping], clean: Mapping[str, float], xlabel: str, mende
                 ends = [scale * min(values), scale * max(values)]
                 ax.plot([100 * share] * 2, ends, color=colour, marker="", linewidth=1.2)
         ax.set(xlabel=xlabel)
-    axes[0].axhline(100 * chance, color=INK, linestyle=":", linewidth=1.5)
+    axes[0].axhline(50, color=INK, linestyle=":", linewidth=1.5)
     axes[0].set(title="sentences read right, %", ylim=(45, 100))
     axes[1].set(title="cosine to the clean vector", ylim=(0, 1.03))
     figure.legend(loc="outside lower center", ncols=2, fontsize=11)
