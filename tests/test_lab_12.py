@@ -220,6 +220,8 @@ def test_planes_colour_the_senses(draw):
     first, second = axes[0].collections
     assert first.get_offsets().tolist() == [[0, 1]] and second.get_offsets().tolist() == [[1, 0], [-2, 0]]
     assert [ax.get_title() for ax in axes[:2]] == ["here", "there"] and not axes[2].axison
+    draw.planes({"one spot": 1e-7 * points}, [False, True, True], ("one", "two"))
+    assert draw.plt.gcf().axes[0].get_xlim() == pytest.approx((-1e-2, 1e-2))
 
 
 def test_lines_by_layer_in_percent(draw):

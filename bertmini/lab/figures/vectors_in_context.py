@@ -26,7 +26,7 @@ def planes(panels: Mapping[str, Tensor], is_second: Sequence[bool], names: tuple
             x, y = zip(*chosen, strict=True)
             ax.scatter(x, y, s=26, color=colour, marker=marker, alpha=0.8, linewidths=0,
                        label=names[second] if ax is axes.flat[0] else None)  # fmt: skip
-        reach = 1.15 * float(points.abs().max()) or 1.0
+        reach = max(1.15 * float(points.abs().max()), 1e-2)  # no microscope for one spot's last digits
         ax.set(title=title, xticks=[], yticks=[], xlim=(-reach, reach), ylim=(-reach, reach))
         ax.spines[["top", "right"]].set_visible(True)
     figure.legend(loc="outside lower center", ncols=2, fontsize=11, handletextpad=0.2)
