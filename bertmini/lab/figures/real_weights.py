@@ -84,7 +84,9 @@ def heads(shares: Mapping[str, Tensor], even: float, named: Mapping[str, Sequenc
         ax.axhline(even, color=INK, linestyle=":", linewidth=1.2)
         for layer, head in named.get(where, ()):
             place = layer + 1 + 0.5 * (head / max(1, A - 1) - 0.5), float(table[layer, head])
-            ax.annotate(f"{layer + 1}.{head + 1}", place, (5, -3), textcoords="offset points", size=9.5, color=INK)
+            plate = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # over the dotted line
+            ax.annotate(f"{layer + 1}.{head + 1}", place, (5, -3), textcoords="offset points", size=9.5, color=INK,
+                        bbox=plate)  # fmt: skip
         ax.set_title(where, pad=3)
         ax.set(ylim=(-0.04, 1.09), yticks=[0, 0.5, 1])
         ax.set_xticks(range(1, L + 1) if L <= 6 else range(1, L + 1, 2))
