@@ -85,7 +85,7 @@ def heads(shares: Mapping[str, Tensor], even: float, named: Mapping[str, Sequenc
         for layer, head in named.get(where, ()):
             place = layer + 1 + 0.5 * (head / max(1, A - 1) - 0.5), float(table[layer, head])
             plate = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # over the dotted line
-            ax.annotate(f"{layer + 1}.{head + 1}", place, (5, -3), textcoords="offset points", size=9.5, color=INK,
+            ax.annotate(f"{layer + 1}.{head + 1}", place, (5, -1), textcoords="offset points", size=9.5, color=INK,
                         bbox=plate)  # fmt: skip
         ax.set_title(where, pad=3)
         ax.set(ylim=(-0.04, 1.09), yticks=[0, 0.5, 1])
