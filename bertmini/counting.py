@@ -120,12 +120,15 @@ class Memory(NamedTuple):
         return sum(self)
 
 
-def training_memory(config: BertConfig, B: int, T: int, P: int | None = None, number: int = 4) -> Memory:
+def training_memory(
+    config: BertConfig, B: int, T: int, P: int | None = None, number: int = 4, recompute: bool = False
+) -> Memory:
     """What training on B sequences of T tokens keeps in memory, with dropout on, `number` bytes a number (fp32: 4).
 
     Activations are what the forward pass keeps for the backward pass when attention's (T, T) matrices are stored; a
     fused kernel stores none of the three. A dropout mask counts as full numbers, as on the CPU; CUDA keeps one byte
-    each. The last layer keeps less where only P positions are read.
+    each. The last layer keeps less where only P positions are read. recompute: each layer but the last keeps its input,
+    and the rest of one of them is there at a time, while it is computed again (Chen et al. 2016).
     """
     H, F, L, A = config.hidden_size, config.intermediate_size, config.num_hidden_layers, config.num_attention_heads
     P = T if P is None else P
@@ -134,7 +137,11 @@ def training_memory(config: BertConfig, B: int, T: int, P: int | None = None, nu
     def layer(rows: int) -> int:
         return 3 * H * T + (7 * H + 2 * F + 3 * A * T) * rows  # x, k, v; q to LayerNorm, FFN, three attention matrices
 
-    kept = 2 * H * T + (L - 1) * layer(T) + layer(R) + P * (5 * H + config.vocab_size)
+    end = layer(R) + P * (5 * H + config.vocab_size)  # the last layer and the MLM head
+    if recompute and L > 1:
+        kept = 2 * H * T + (L - 1) * H * T + max(layer(T) - H * T, end)
+    else:
+        kept = 2 * H * T + (L - 1) * layer(T) + end
     weights = number * count_parameters(config).total
     return Memory(weights, weights, 2 * weights, number * B * kept)
 

@@ -17,6 +17,7 @@ from bertmini.counting import (
     training_hours,
     training_memory,
 )
+from bertmini.lab.memory import Tally
 from bertmini.saved import write_state
 from bertmini.train import Options, Training
 
@@ -213,6 +214,44 @@ def saved_bytes(config: BertConfig, B: int, T: int, P: int | None) -> int:
 ], ids=["tiny", "mini", "one layer", "long, all positions", "small"])  # fmt: skip
 def test_activations_are_what_autograd_keeps(config, B, T, P):
     assert training_memory(config, B, T, P).activations == pytest.approx(saved_bytes(config, B, T, P), rel=0.03)
+
+
+def tallied(config: BertConfig, B: int, T: int, P: int) -> tuple[int, int]:
+    """What the forward pass keeps where layers are recomputed, and the most on the way, gradients apart."""
+    with torch.device("meta"):
+        model = BertForPreTraining(config).train()
+        token_ids, positions = torch.zeros(B, T, dtype=torch.long), torch.zeros(B, P, dtype=torch.long)
+    model.bert.recompute = True
+    for p in model.parameters():
+        p.grad = torch.zeros_like(p)
+    with Tally() as tally:
+        output = model(token_ids, positions=positions)
+        loss = pretraining_loss(output, positions, positions[:, 0]).total
+        del output
+        kept = tally.now
+        loss.backward()
+    return kept, tally.peak
+
+
+def test_recomputing_keeps_the_inputs_and_one_layer_at_a_time():
+    """Mini at T = 512, where a layer is more than the head: 2 + 3 rows of H for each token, and the rest of a layer."""
+    config, B, T, P = BertConfig.preset("mini", vocab_size=1000), 4, 512, 77
+    H, A, R = 256, 4, 78
+    a_layer, end = 18 * H * T + 3 * A * T * T, 3 * H * T + (15 * H + 3 * A * T) * R + P * (5 * H + 1000)
+    kept, peak = tallied(config, B, T, P)
+    assert kept == pytest.approx(4 * B * (5 * H * T + end), rel=0.03)
+    formula = training_memory(config, B, T, P, recompute=True).activations
+    assert formula == 4 * B * (5 * H * T + a_layer - H * T)
+    assert formula < peak < 1.2 * formula  # gradients that are passed on come on top
+
+
+def test_recomputing_a_single_layer_or_a_short_text_saves_nothing_beyond_the_end():
+    alone = BertConfig.preset("mini", num_hidden_layers=1)
+    assert training_memory(alone, 4, 128, 20, recompute=True) == training_memory(alone, 4, 128, 20)
+    wide = BertConfig.preset("tiny")  # the head's scores are more than a layer
+    H, T, P = 128, 128, 20
+    end = 3 * H * T + (15 * H + 3 * 2 * T) * 21 + P * (5 * H + 30_522)
+    assert training_memory(wide, 1, T, P, recompute=True).activations == 4 * (3 * H * T + end)
 
 
 def test_weights_gradients_and_moments():
