@@ -166,7 +166,7 @@ def test_runs_noise_and_windows_draw_what_they_are_given(draw):
     assert above.lines[0].get_ydata().tolist() == [10, 4] and below.lines[1].get_ydata().tolist() == [5, 50]
     draw.cover(6, [(0, 4), (2, 6)], [0, 0, 0, 1, 1, 1])
     assert [patch.get_width() for patch in draw.plt.gca().patches] == [6, 4, 3, 4, 3]
-    draw.by_place({"a": ([3, 1, 1, 3], "nats", None), "b": ([1, 2, 2, 1], "cosine", 1.5)})
+    draw.by_place({"a": ([3, 1, 1, 3], "nats"), "b": ([1, 2, 2, 1], "cosine")})
     assert draw.plt.gcf().axes[1].lines[0].get_ydata().tolist() == [1, 2, 2, 1]
 
 

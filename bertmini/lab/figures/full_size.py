@@ -21,10 +21,10 @@ def memory(panels: Mapping[str, Mapping], cards: Mapping[str, float]) -> None:
         ax.plot(*zip(*panel["dots"], strict=True), "o", color="white", markeredgecolor=INK, markersize=6)
         top = 1.08 * max(map(sum, zip(*panel["parts"].values(), strict=True)))
         ax.set(xlim=(panel["batches"][0], panel["batches"][-1]), ylim=(0, top), title=title)
-        for name, size in cards.items():
+        for i, (name, size) in enumerate(cards.items()):
             if size < top:
                 ax.axhline(size, color=RED, linestyle="--", linewidth=1.3)
-                ax.annotate(name, (0.02, size), (0, 3), xycoords=("axes fraction", "data"),
+                ax.annotate(name, (0.02 + 0.3 * (i % 2), size), (0, 3), xycoords=("axes fraction", "data"),
                             textcoords="offset points", size=9, color="#8A3300")  # fmt: skip
     for ax in axes[:, 0]:
         ax.set_ylabel("GB")
@@ -41,11 +41,12 @@ def remedies(rows: Mapping[str, tuple[float, float]], cards: Sequence[float]) ->
     for y, (fixed, activations) in enumerate(rows.values()):
         ax.barh(y, fixed, color="#A6A6A6", height=0.7)
         ax.barh(y, activations, left=fixed, color=PURPLE, height=0.7)
-        ax.text(fixed + activations + 0.8, y, f"{fixed + activations:.1f}", va="center", size=10)
+        paper = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+        ax.text(fixed + activations + 0.8, y, f"{fixed + activations:.1f}", va="center", size=10, bbox=paper)
     for size in cards:
-        ax.axvline(size, color=RED, linestyle="--", linewidth=1.3)
-        ax.text(size, -0.75, f"{size:g}", ha="center", size=9.5, color="#8A3300")
-    ax.set(ylim=(len(rows) - 0.5, -1.0), xlabel="GB; dashed: what a card holds", xlim=(0, 84))
+        ax.plot([size, size], [-0.5, len(rows) - 0.5], color=RED, linestyle="--", linewidth=1.3, zorder=2)
+        ax.text(size, -0.62, f"{size:g}", ha="center", va="bottom", size=9.5, color="#8A3300")
+    ax.set(ylim=(len(rows) - 0.5, -1.1), xlabel="GB; dashed: what a card holds", xlim=(0, 84))
     ax.set_yticks(range(len(rows)), rows, size=10)
     ax.tick_params(axis="y", length=0)
     handles = [Rectangle((0, 0), 1, 1, color=colour) for colour in ("#A6A6A6", PURPLE)]
@@ -62,8 +63,9 @@ def hours(panels: Mapping[str, Mapping[str, Sequence[float]]], gpus: Sequence[in
             ax.plot(gpus, line, dashes, color=colour, marker=marker, markersize=5, label=name)
         for name, length in {"a week": 168, "a day": 24, "an hour": 1}.items():
             ax.axhline(length, color="#999999", linewidth=0.8)
-            ax.annotate(name, (1, length), (-2, 2), xycoords=("axes fraction", "data"), textcoords="offset points",
-                        ha="right", size=9)  # fmt: skip
+            where = {"ha": "left"} if length == 1 else {"ha": "right"}
+            ax.annotate(name, (0.02 if length == 1 else 1, length), (0, 2), xycoords=("axes fraction", "data"),
+                        textcoords="offset points", size=9, **where)  # fmt: skip
         ax.set(xscale="log", yscale="log", title=title, xlabel="GPUs of 989 TFLOP/s")
         ax.set_xticks(gpus, gpus)
         ax.minorticks_off()
@@ -118,10 +120,10 @@ def noise(norms: Mapping[str, tuple[float, float]], sizes: Sequence[int],
 
 def plans(rows: Mapping[str, tuple[float, str]]) -> None:
     """For each plan its hours as a bar on a logarithmic axis, and what is said of it."""
-    _, ax = plt.subplots(figsize=(6.2, 0.95 * len(rows) + 0.8))
+    _, ax = plt.subplots(figsize=(6.2, 0.68 * len(rows) + 0.7))
     for y, (title, (length, said)) in enumerate(rows.items()):
         ax.barh(y, length, left=0.001, color=BLUE, height=0.32)
-        ax.text(0.0012, y - 0.31, f"{title}: {said}", size=9.5, va="center")
+        ax.text(0.0012, y - 0.33, f"{title}: {said}", size=9.5, va="center")
     marks = {"a minute": 1 / 60, "an hour": 1, "a day": 24, "a month": 730, "ten years": 87_660}
     ax.set(xscale="log", xlim=(0.001, 200_000), ylim=(len(rows) - 0.6, -0.65))
     ax.set_xticks(list(marks.values()), list(marks), size=9.5)
@@ -144,12 +146,10 @@ def cover(T: int, spans: Sequence[tuple[int, int]], owners: Sequence[int]) -> No
         ax.text(T * 1.02, n + 1.35, f"{start} to {end}", va="center", size=10)
 
 
-def by_place(panels: Mapping[str, tuple[Sequence[float], str, float | None]]) -> None:
-    """Panels, each a measurement against the place in the window, counted from 0, and a level to compare with."""
+def by_place(panels: Mapping[str, tuple[Sequence[float], str]]) -> None:
+    """Panels, each a measurement, with its unit, against the place in the window; grey: the middle half."""
     _, axes = plt.subplots(len(panels), 1, figsize=(6, 2.7 * len(panels)))
-    for ax, (title, (line, unit, level)) in zip(axes, panels.items(), strict=True):
+    for ax, (title, (line, unit)) in zip(axes, panels.items(), strict=True):
         ax.plot(line, color=BLUE, marker="o", markersize=3)
-        if level is not None:
-            ax.axhline(level, color=GREEN, linestyle=":")
         ax.axvspan(len(line) / 4, 3 * len(line) / 4, color="#ECECEC", zorder=0)
         ax.set(title=title, ylabel=unit, xlabel="place in the window")
