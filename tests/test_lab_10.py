@@ -1,7 +1,9 @@
 """Chapter 10's tally of bytes, its noise scale, its figures and its calculator."""
 
 import gc
+import json
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +15,8 @@ from bertmini.counting import training_flops, training_memory
 from bertmini.lab.experiments.full_size import Noise, estimate, noise
 from bertmini.lab.memory import Tally
 from bertmini.lab.widgets.full_size import calculator, plan
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
@@ -27,6 +31,16 @@ def draw(monkeypatch):
     figures.style()
     yield full_size
     figures.plt.close("all")
+
+
+def test_the_page_is_stored_shrunk_and_the_full_size_is_one_flag_away():
+    cells = json.loads((ROOT / "notebooks/10_full_size.ipynb").read_text(encoding="utf-8"))["cells"]
+    source = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    (flag,) = [code for code in source if code.startswith("FULL = ")]
+    assert flag.startswith("FULL = False")
+    full: dict = {"BertConfig": BertConfig}
+    exec(flag.replace("FULL = False", "FULL = True"), full)
+    assert full["config"] == BertConfig.preset("base") and (full["B"], full["T"], full["P"]) == (32, 128, 20)
 
 
 # ---- The tally ----

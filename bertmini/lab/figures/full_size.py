@@ -23,7 +23,7 @@ def memory(panels: Mapping[str, Mapping], cards: Mapping[str, float]) -> None:
         ax.set(xlim=(panel["batches"][0], panel["batches"][-1]), ylim=(0, top), title=title)
         for i, (name, size) in enumerate(cards.items()):
             if size < top:
-                ax.axhline(size, color=RED, linestyle="--", linewidth=1.3)
+                ax.axhline(size, color=RED, linestyle="--", linewidth=1.3, marker="")
                 ax.annotate(name, (0.02 + 0.3 * (i % 2), size), (0, 3), xycoords=("axes fraction", "data"),
                             textcoords="offset points", size=9, color="#8A3300")  # fmt: skip
     for ax in axes[:, 0]:
@@ -44,7 +44,7 @@ def remedies(rows: Mapping[str, tuple[float, float]], cards: Sequence[float]) ->
         paper = {"facecolor": "white", "edgecolor": "none", "pad": 1}
         ax.text(fixed + activations + 0.8, y, f"{fixed + activations:.1f}", va="center", size=10, bbox=paper)
     for size in cards:
-        ax.plot([size, size], [-0.5, len(rows) - 0.5], color=RED, linestyle="--", linewidth=1.3, zorder=2)
+        ax.plot([size, size], [-0.5, len(rows) - 0.5], color=RED, linestyle="--", linewidth=1.3, marker="")
         ax.text(size, -0.62, f"{size:g}", ha="center", va="bottom", size=9.5, color="#8A3300")
     ax.set(ylim=(len(rows) - 0.5, -1.1), xlabel="GB; dashed: what a card holds", xlim=(0, 84))
     ax.set_yticks(range(len(rows)), rows, size=10)
