@@ -15,8 +15,8 @@ L, H and A are the paper's (Devlin et al. 2019), the rest ours. Segments are cal
 
 In code, `F.` is torch.nn.functional. Read the modules in the order of the data: corpus, wordpiece, tokenizer, nsp,
 mlm, batches; config, embeddings, attention, encoder, pretraining; train, evaluation, checkpoint, counting. The others
-bring them together (manual, run, cli), load and save (hub, disk, saved), measure (bench) or serve several processes
-(distributed). microworld/ is a toy language whose best possible loss is known.
+bring them together (manual, run, cli), load and save (hub, disk, saved), measure (bench), serve several processes
+(distributed) or read long texts (windows). microworld/ is a toy language whose best possible loss is known.
 """
 
 from bertmini.attention import record_attention
