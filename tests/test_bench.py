@@ -254,3 +254,10 @@ def test_memory_is_asked_after_some_steps(monkeypatch):
     steps = []
     monkeypatch.setattr(Ours, "update", lambda self, batch: steps.append(batch))
     assert compare.memory_here(compare.Shape(CONFIG, 4, 12, 24, SIDES), "bertmini", "cpu") > 0 and len(steps) == 3
+
+
+def test_encoding_beside_transformers():
+    import encode
+
+    medians = encode.compare(rounds=2, batch_size=2)
+    assert medians.keys() == {"bertmini", "transformers"} and min(medians.values()) > 0
