@@ -57,7 +57,7 @@ def download(name: str, revision: str | None) -> Path:
     except ImportError:
         raise InputError(f"{name}: no such folder; to ask the hub for it, pip install huggingface_hub") from None
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=FILES))
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=FILES))
     except errors.RepositoryNotFoundError:
         raise InputError(
             f"{name}: no such folder, and the hub has no such checkpoint that you may read; check the name"
@@ -69,3 +69,9 @@ def download(name: str, revision: str | None) -> Path:
         raise InputError(
             f"{name}: no such folder, and the hub did not give it ({reason}); check the name and the network"
         ) from error
+    if not list(folder.glob("model*.safetensors*")):
+        raise InputError(
+            f"{name}: no model.safetensors on the hub, and a .bin, a pickle, is never opened: it runs code; where you "
+            "trust it, convert it: load it with `transformers`, save_pretrained to a folder, and give that folder"
+        )
+    return folder

@@ -1,15 +1,17 @@
 """One encoder, two heads, one loss: what BERT is pretrained with."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bertmini.batches import Batch
 from bertmini.config import BertConfig
 from bertmini.encoder import Bert, initialise
 from bertmini.mlm import MLMHead
 from bertmini.nsp import NSPHead
+
+if TYPE_CHECKING:  # a model needs no corpus, and none of what a corpus needs
+    from bertmini.batches import Batch
 
 
 class PreTrainingOutput(NamedTuple):
@@ -85,7 +87,7 @@ class Objective(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, batch: Batch, predicted: int, pairs: int) -> Losses:
+    def forward(self, batch: "Batch", predicted: int, pairs: int) -> Losses:
         """The losses of `pretraining_loss`; on a CPU unused slots are not scored."""
         model, labels = self.model, batch.labels
         hidden, pooled = model.bert(batch.token_ids, batch.segment_ids, batch.keep, batch.positions)  # (B, P, H)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from test_train import OPTIONS, STORIES
 
 from bertmini import BertConfig, BertForPreTraining, InputError, Tokenizer, distributed
 from bertmini.batches import BLANK
@@ -18,15 +19,8 @@ from bertmini.corpus import Corpus, prepare
 from bertmini.disk import write_manifest
 from bertmini.pretraining import pretraining_loss
 from bertmini.saved import newest_checkpoint
-from bertmini.train import Fit, Options, Training, stream, train
+from bertmini.train import Fit, Training, stream, train
 
-STORIES = [
-    [f"the {animal} {verb} over the {place}.", f"then the {animal} sleeps.", f"the {place} is quiet."]
-    for animal in ("cat", "dog", "fox", "owl")
-    for verb in ("runs", "walks", "jumps")
-    for place in ("hill", "field", "river")
-]
-OPTIONS = Options(steps=24, batch_size=4, max_length=32, learning_rate=1e-3, device="cpu", precision="fp32")
 SHAPE = {"num_hidden_layers": 2, "hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 32}
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone"]

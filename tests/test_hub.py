@@ -141,6 +141,15 @@ def test_what_the_hub_does_not_have(the_hub, name, revision, sentence):
     assert "\n" not in str(error.value)
 
 
+def test_a_checkpoint_of_the_hub_that_is_a_pickle_only(the_hub):
+    del the_hub.files[COMMITS["main"]]["model.safetensors"]
+    with pytest.raises(InputError) as error:
+        load("someone/small")
+    assert str(error.value).startswith("someone/small: no model.safetensors on the hub, and a .bin, a pickle, is never")
+    assert "convert it: load it with `transformers`" in str(error.value) and "\n" not in str(error.value)
+    assert not [path for path in the_hub.asked if path.endswith(".bin")]
+
+
 def test_a_hub_that_cannot_be_reached(the_hub, monkeypatch):
     ask(NOBODY, monkeypatch)
     with pytest.raises(InputError, match=r"no such folder, and the hub did not give it .*check the name and the net"):

@@ -45,6 +45,13 @@ def test_the_command_and_its_version(elsewhere, tmp_path):
     assert run(elsewhere, tmp_path, command, "--version") == f"bertmini {bertmini.__version__}"
 
 
+def test_the_model_needs_four_libraries_only(elsewhere, tmp_path):
+    """torch, numpy, tokenizers and safetensors: a program that loads a BERT need not have what trains or draws one."""
+    missing = ("tqdm", "typer", "filelock", "huggingface_hub", "matplotlib", "ipywidgets", "transformers", "d2l")
+    blocked = f"import sys; sys.modules |= dict.fromkeys({missing}); import bertmini; print(bertmini.Bert.__name__)"
+    assert run(elsewhere, tmp_path, sys.executable, "-c", blocked) == "Bert"
+
+
 def test_every_data_file_is_in_the_wheel(elsewhere):
     def data(folder: Path) -> set[str]:
         files = (path.relative_to(folder) for path in (folder / "bertmini").rglob("*") if path.is_file())
