@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bertmini.config import BertConfig
+from bertmini.dropout import drop
 
 
 def attend(
@@ -18,14 +19,16 @@ def attend(
     q: (B, A, R, D) for the R rows that ask; k, v: (B, A, T, D).
     keep: bool (B, 1, 1, T), True at real tokens. Returns (B, A, R, D).
     """
+    if dropout and q.device.type == "cpu":  # where PyTorch has no fused kernel with dropout either
+        return drop(attention_weights(q, k, keep), dropout) @ v
     return F.scaled_dot_product_attention(q, k, v, attn_mask=keep, dropout_p=dropout)
 
 
 def attention_weights(q: Tensor, k: Tensor, keep: Tensor | None = None) -> Tensor:
-    """The (B, A, R, T) matrix that `attend` never builds. For reading, not for training."""
-    scores = q @ k.mT / q.shape[-1] ** 0.5
+    """The (B, A, R, T) matrix that a fused kernel never builds."""
+    scores = (q / q.shape[-1] ** 0.5) @ k.mT
     if keep is not None:
-        scores = scores.masked_fill(~keep, -torch.inf)
+        scores = scores + torch.where(keep, 0.0, -torch.inf)
     return scores.softmax(-1)
 
 

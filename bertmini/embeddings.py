@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bertmini.config import BertConfig, InputError
+from bertmini.dropout import Dropout
 
 
 def one_hot_times(ids: Tensor, table: Tensor) -> Tensor:
@@ -30,7 +31,7 @@ class Embeddings(nn.Module):
         self.segment = nn.Embedding(config.type_vocab_size, H)
         self.position = nn.Embedding(config.max_position_embeddings, H)
         self.norm = nn.LayerNorm(H, eps=config.layer_norm_eps)
-        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.dropout = Dropout(config.hidden_dropout_prob)
 
     def forward(self, token_ids: Tensor, segment_ids: Tensor | None = None) -> Tensor:
         """token_ids, segment_ids: (B, T), segments 0 where not given -> (B, T, H)."""

@@ -8,6 +8,7 @@ from torch.utils.checkpoint import checkpoint
 
 from bertmini.attention import SelfAttention
 from bertmini.config import ACTIVATIONS, BertConfig
+from bertmini.dropout import Dropout
 from bertmini.embeddings import Embeddings
 
 
@@ -40,7 +41,7 @@ class EncoderLayer(nn.Module):
         self.attention_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.feed_forward = FeedForward(config)
         self.output_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.dropout = Dropout(config.hidden_dropout_prob)
 
     def forward(self, x: Tensor, keep: Tensor | None = None, rows: Tensor | None = None) -> Tensor:
         """x: (B, T, H), keep: bool (B, 1, 1, T) -> (B, R, H).

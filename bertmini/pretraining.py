@@ -2,12 +2,11 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bertmini.config import BertConfig
 from bertmini.encoder import Bert, initialise
-from bertmini.mlm import MLMHead
+from bertmini.mlm import MLMHead, cross_entropy
 from bertmini.nsp import NSPHead
 
 if TYPE_CHECKING:  # a model needs no corpus, and none of what a corpus needs
@@ -71,12 +70,14 @@ def pretraining_loss(
     """
     if predicted is None:
         predicted = (labels != -100).sum().clamp(min=1)
-    logits = output.mlm_logits.flatten(0, -2).float()  # (B * P, V)
-    mlm = F.cross_entropy(logits, labels.flatten(), reduction="sum") / predicted
-    if output.nsp_logits is None:
+    return losses(cross_entropy(output.mlm_logits, labels) / predicted, output.nsp_logits, is_random, pairs)
+
+
+def losses(mlm: Tensor, nsp_logits: Tensor | None, is_random: Tensor, pairs: Tensor | int | None = None) -> Losses:
+    """The second task joins the first. mlm: its mean; nsp_logits: (B, 2), is_random: (B,)."""
+    if nsp_logits is None:
         return Losses(mlm, mlm, mlm.new_zeros(()))
-    nsp = F.cross_entropy(output.nsp_logits.float(), is_random, reduction="sum")
-    nsp = nsp / (pairs or len(is_random))
+    nsp = cross_entropy(nsp_logits, is_random) / (pairs or len(is_random))
     return Losses(mlm + nsp, mlm, nsp)
 
 
@@ -88,12 +89,8 @@ class Objective(nn.Module):
         self.model = model
 
     def forward(self, batch: "Batch", predicted: int, pairs: int) -> Losses:
-        """The losses of `pretraining_loss`; on a CPU unused slots are not scored."""
-        model, labels = self.model, batch.labels
+        """The losses of `pretraining_loss`, the logits of unused slots left out where that saves time."""
+        model = self.model
         hidden, pooled = model.bert(batch.token_ids, batch.segment_ids, batch.keep, batch.positions)  # (B, P, H)
-        if not labels.is_cuda:  # a GPU loses more by waiting for a number of rows than by computing too many
-            used = labels != -100
-            hidden, labels = hidden[used], labels[used]  # (N, H), (N,)
-        logits = model.mlm(hidden, model.bert.embeddings.token.weight)
-        output = PreTrainingOutput(logits, model.nsp(pooled) if model.nsp else None)
-        return pretraining_loss(output, labels, batch.is_random, predicted, pairs)
+        nats = model.mlm.nats(hidden, model.bert.embeddings.token.weight, batch.labels)
+        return losses(nats / predicted, model.nsp(pooled) if model.nsp else None, batch.is_random, pairs)

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bertmini import BertConfig, BertForPreTraining, pretraining_loss
+from bertmini import BertConfig, BertForPreTraining, mlm, pretraining_loss
 from bertmini.batches import BLANK, Batch
 from bertmini.pretraining import Objective, PreTrainingOutput
 
@@ -175,8 +175,11 @@ BATCH = Batch(
 )
 
 
+@pytest.mark.parametrize("pieces", [True, False])
 @pytest.mark.parametrize("nsp", [True, False])
-def test_a_step_that_leaves_out_unused_slots_has_the_same_loss_and_gradients(nsp, shake):
+def test_a_step_that_leaves_out_unused_slots_has_the_same_loss_and_gradients(nsp, pieces, shake, monkeypatch):
+    monkeypatch.setattr(mlm, "MANY", 0 if pieces else 1000)
+    monkeypatch.setattr(mlm, "PIECE", 3)  # of the four rows that count
     model = shake(BertForPreTraining(CONFIG, nsp))
     losses = Objective(model)(BATCH, 4, 2)
     losses.total.backward()
@@ -194,9 +197,27 @@ def test_a_step_that_leaves_out_unused_slots_has_the_same_loss_and_gradients(nsp
 def test_unused_slots_are_not_scored(monkeypatch):
     model = BertForPreTraining(CONFIG)
     seen = []
-    monkeypatch.setattr(model.mlm, "forward", lambda hidden, table: seen.append(hidden.shape) or hidden @ table.T)
+    vectors = model.mlm.vectors
+    monkeypatch.setattr(model.mlm, "vectors", lambda hidden: seen.append(hidden.shape) or vectors(hidden))
     Objective(model)(BATCH, 4, 2)
     assert seen == [(4, 12)]
+
+
+def test_many_logits_are_never_there_all_at_once(monkeypatch):
+    model, made = BertForPreTraining(CONFIG), []
+    monkeypatch.setattr(mlm, "cross_entropy", lambda logits, labels: made.append(logits.shape) or logits.sum())
+    for many in (4 * CONFIG.vocab_size + 1, 4 * CONFIG.vocab_size):
+        monkeypatch.setattr(mlm, "MANY", many)
+        Objective(model)(BATCH, 4, 2)
+    assert made == [(4, CONFIG.vocab_size)]  # the first time only
+
+
+def test_an_older_pytorch_makes_all_logits(monkeypatch):
+    monkeypatch.setattr(mlm, "MANY", 0)
+    model = BertForPreTraining(CONFIG).eval()
+    pieces = Objective(model)(BATCH, 4, 2).mlm
+    monkeypatch.delattr(torch.nn.functional, "linear_cross_entropy")
+    torch.testing.assert_close(Objective(model)(BATCH, 4, 2).mlm, pieces)
 
 
 def test_a_row_that_counts_nowhere_costs_nothing_and_has_gradients():
