@@ -214,6 +214,21 @@ def table(shapes: dict[str, dict]) -> list[str]:
     return lines
 
 
+def summary(shapes: dict[str, dict]) -> list[str]:
+    """The recorded measurements as the README shows them: a line of Markdown for each shape."""
+    lines = []
+    for shape, measured in shapes.items():
+        sides = measured["sides"]
+        ours = sides["bertmini"]
+        peers = [sides.get(name) for name in ("transformers", "d2l")]
+        slower = [f"{peer['times_slower']:.1f} times" if peer else "" for peer in peers]
+        lines.append(
+            f"| {shape}, {measured['batch_size']} | {ours['tokens_per_second']:,.0f} "
+            f"| {ours['share_of_matrix_rate']:.0%} | {' | '.join(slower)} |"
+        )
+    return lines
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shapes", nargs="*", metavar="SHAPE", help="tiny, mini, ...; all without")
@@ -251,6 +266,7 @@ def main() -> None:
     facts["versions"] |= {"transformers": transformers.__version__, "d2l": "1.0.3"}
     facts["device"] = torch.cuda.get_device_name() if given.device == "cuda" else "cpu"
     print(runs.write(f"bench-{given.device}", facts | {"rounds": given.rounds, "shapes": measured}))
+    print("For the README:", *summary(measured), sep="\n")
 
 
 if __name__ == "__main__":

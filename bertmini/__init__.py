@@ -13,10 +13,10 @@ L, H and A are the paper's (Devlin et al. 2019), the rest ours. Segments are cal
     positions, labels        (B, P) of the predicted tokens; unused slots hold 0 and -100
     is_random                (B,), 1 where the second segment was drawn from elsewhere, 0 where it follows
 
-In code, `F.` is torch.nn.functional. Read the modules in the order of the data: corpus, wordpiece, tokenizer, nsp,
-mlm, batches; config, embeddings, attention, encoder, pretraining; train, evaluation, checkpoint, counting. The others
-bring them together (manual, run, cli), load and save (hub, disk, saved), measure (bench), serve several processes
-(distributed) or read long texts (windows). microworld/ is a toy language whose best possible loss is known.
+In code, `F.` is torch.nn.functional. Read the modules in the order of the data: corpus, wordpiece, tokenizer, nsp, mlm,
+batches; config, dropout, embeddings, attention, encoder, pretraining; train, evaluation, checkpoint, counting. The
+others bring them together (manual, run, cli), load and save (hub, disk, saved), measure (bench), serve several
+processes (distributed) or read long texts (windows). microworld/ is a toy language whose best possible loss is known.
 """
 
 from bertmini.attention import record_attention

@@ -11,8 +11,6 @@ from bertmini.config import ACTIVATIONS, BertConfig, InputError
 from bertmini.tokenizer import Tokenizer
 
 CHOSEN = 0.15  # the share of tokens that are predicted (Devlin et al. 2019, section 3.1)
-MANY = 2**22  # logits, from which on it pays a CPU to make them in pieces
-PIECE = 256  # rows of them
 
 
 def predictions_per_sequence(max_length: int) -> int:
@@ -68,21 +66,6 @@ class MLMHead(nn.Module):
     def vectors(self, hidden: Tensor) -> Tensor:
         """hidden: (..., H) -> (..., H), what is compared with the rows of the token table."""
         return self.norm(F.gelu(self.transform(hidden), approximate=self.approximate))
-
-    def nats(self, hidden: Tensor, token_table: Tensor, labels: Tensor) -> Tensor:
-        """-log p of the labels (B, P), summed; those that are -100 do not count. For training: all it does is faster.
-
-        A CPU leaves out unused slots, and keeps no logits where there are many. A GPU would lose more by waiting for
-        the number of rows than by computing too many.
-        """
-        if labels.is_cuda:
-            return cross_entropy(self(hidden, token_table), labels)
-        used = labels != -100
-        x, labels = self.vectors(hidden[used]), labels[used]  # (N, H), (N,)
-        if len(x) * len(token_table) < MANY or not hasattr(F, "linear_cross_entropy"):  # PyTorch has it since 2.13
-            return cross_entropy(F.linear(x, token_table, self.bias), labels)
-        pieces = nn.LinearCrossEntropyOptions(batch_chunk_size=PIECE)
-        return F.linear_cross_entropy(x, token_table, labels, linear_bias=self.bias, reduction="sum", options=pieces)
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bertmini.config import BertConfig
@@ -11,6 +12,9 @@ from bertmini.nsp import NSPHead
 
 if TYPE_CHECKING:  # a model needs no corpus, and none of what a corpus needs
     from bertmini.batches import Batch
+
+MANY = 2**22  # logits, from which on it pays a CPU to make them in pieces
+PIECE = 256  # rows of them
 
 
 class PreTrainingOutput(NamedTuple):
@@ -89,8 +93,25 @@ class Objective(nn.Module):
         self.model = model
 
     def forward(self, batch: "Batch", predicted: int, pairs: int) -> Losses:
-        """The losses of `pretraining_loss`, the logits of unused slots left out where that saves time."""
+        """The losses of `pretraining_loss`, with less work."""
         model = self.model
         hidden, pooled = model.bert(batch.token_ids, batch.segment_ids, batch.keep, batch.positions)  # (B, P, H)
-        nats = model.mlm.nats(hidden, model.bert.embeddings.token.weight, batch.labels)
+        nats = self.mlm_nats(hidden, batch.labels)
         return losses(nats / predicted, model.nsp(pooled) if model.nsp else None, batch.is_random, pairs)
+
+    def mlm_nats(self, hidden: Tensor, labels: Tensor) -> Tensor:
+        """-log p of the labels (B, P), summed.
+
+        A CPU leaves out unused slots, and makes many logits in pieces. A GPU would lose more by waiting for the number
+        of rows than by computing too many.
+        """
+        head, table = self.model.mlm, self.model.bert.embeddings.token.weight
+        if labels.is_cuda:
+            return cross_entropy(head(hidden, table), labels)
+        used = labels != -100
+        hidden, labels = hidden[used], labels[used]  # (N, H), (N,)
+        if len(labels) * len(table) < MANY or not hasattr(F, "linear_cross_entropy"):  # PyTorch has it since 2.13
+            return cross_entropy(head(hidden, table), labels)
+        options = nn.LinearCrossEntropyOptions(batch_chunk_size=PIECE)
+        x = head.vectors(hidden)
+        return F.linear_cross_entropy(x, table, labels, linear_bias=head.bias, reduction="sum", options=options)

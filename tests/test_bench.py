@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import compare
 import pytest
@@ -239,6 +240,15 @@ def test_what_is_recorded(monkeypatch, tmp_path, capsys):
     side = recorded["shapes"]["toy"]["sides"]["transformers"]
     assert side["peak_memory"] == len("toytransformers") and len(side["seconds"]) == 2
     assert capsys.readouterr().out.count("| toy | bertmini |") == 2
+
+
+def test_the_readme_shows_what_was_recorded():
+    root = Path(compare.__file__).parent.parent
+    recorded = json.loads((root / "data/runs/bench-cpu.json").read_text(encoding="utf-8"))
+    rows = compare.summary(recorded["shapes"])
+    assert len(rows) == 5 and {row.count("|") for row in rows} == {6}
+    for row in rows:
+        assert row in (root / "README.md").read_text(encoding="utf-8").splitlines()
 
 
 @pytest.mark.parametrize("words", [["huge"], ["--rounds", "0"], ["--device", "tpu"]])

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bertmini import BertConfig, BertForPreTraining, mlm, pretraining_loss
+from bertmini import BertConfig, BertForPreTraining, pretraining, pretraining_loss
 from bertmini.batches import BLANK, Batch
 from bertmini.pretraining import Objective, PreTrainingOutput
 
@@ -178,8 +178,8 @@ BATCH = Batch(
 @pytest.mark.parametrize("pieces", [True, False])
 @pytest.mark.parametrize("nsp", [True, False])
 def test_a_step_that_leaves_out_unused_slots_has_the_same_loss_and_gradients(nsp, pieces, shake, monkeypatch):
-    monkeypatch.setattr(mlm, "MANY", 0 if pieces else 1000)
-    monkeypatch.setattr(mlm, "PIECE", 3)  # of the four rows that count
+    monkeypatch.setattr(pretraining, "MANY", 0 if pieces else 1000)
+    monkeypatch.setattr(pretraining, "PIECE", 3)  # of the four rows that count
     model = shake(BertForPreTraining(CONFIG, nsp))
     losses = Objective(model)(BATCH, 4, 2)
     losses.total.backward()
@@ -205,15 +205,15 @@ def test_unused_slots_are_not_scored(monkeypatch):
 
 def test_many_logits_are_never_there_all_at_once(monkeypatch):
     model, made = BertForPreTraining(CONFIG), []
-    monkeypatch.setattr(mlm, "cross_entropy", lambda logits, labels: made.append(logits.shape) or logits.sum())
+    monkeypatch.setattr(pretraining, "cross_entropy", lambda logits, labels: made.append(logits.shape) or logits.sum())
     for many in (4 * CONFIG.vocab_size + 1, 4 * CONFIG.vocab_size):
-        monkeypatch.setattr(mlm, "MANY", many)
+        monkeypatch.setattr(pretraining, "MANY", many)
         Objective(model)(BATCH, 4, 2)
-    assert made == [(4, CONFIG.vocab_size)]  # the first time only
+    assert [shape for shape in made if shape != (2, 2)] == [(4, CONFIG.vocab_size)]  # the first time only
 
 
 def test_an_older_pytorch_makes_all_logits(monkeypatch):
-    monkeypatch.setattr(mlm, "MANY", 0)
+    monkeypatch.setattr(pretraining, "MANY", 0)
     model = BertForPreTraining(CONFIG).eval()
     pieces = Objective(model)(BATCH, 4, 2).mlm
     monkeypatch.delattr(torch.nn.functional, "linear_cross_entropy")
