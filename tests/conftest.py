@@ -25,3 +25,16 @@ def shake():
         return model
 
     return shake
+
+
+@pytest.fixture
+def drawing():
+    """bertmini.lab.figures in the book's style, without a screen."""
+    import matplotlib  # here, for most tests draw nothing
+
+    matplotlib.use("agg")
+    from bertmini.lab import figures
+
+    figures.style()
+    yield figures
+    figures.plt.close("all")

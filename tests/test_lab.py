@@ -27,18 +27,10 @@ def test_the_tables_of_d2l_s_bert_are_fifty_times_as_large():
 
 
 @pytest.fixture
-def figures(monkeypatch):
-    """The drawing module, without a screen."""
-    import matplotlib
-
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    matplotlib.use("agg")
-    from bertmini.lab import figures
+def figures(drawing):
     from bertmini.lab.figures import embeddings, runs  # reached as figures.embeddings, figures.runs  # noqa: F401
 
-    figures.style()
-    yield figures
-    figures.plt.close("all")
+    return drawing
 
 
 def test_a_figure_is_stored_small_and_at_twice_the_resolution(figures):

@@ -4,7 +4,6 @@ import math
 
 import pytest
 
-from bertmini.lab import figures
 from bertmini.lab.figures import a_small_world as draw
 from bertmini.lab.widgets import a_small_world as game
 from bertmini.microworld import Floor, Grammar
@@ -75,12 +74,9 @@ def test_every_control_of_the_game_has_a_label():
 
 
 @pytest.fixture
-def axes(monkeypatch):
-    """The figures draw without a screen; the axes of the latest one."""
-    draw.plt.switch_backend("agg")
-    figures.style()
-    yield lambda: draw.plt.gcf().axes
-    draw.plt.close("all")
+def axes(drawing):
+    """The axes of the latest figure."""
+    return lambda: drawing.plt.gcf().axes
 
 
 def test_a_story_is_drawn_with_one_arrow_a_variable(axes):

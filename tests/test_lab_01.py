@@ -9,18 +9,10 @@ from bertmini.microworld import Grammar, stories
 
 
 @pytest.fixture
-def draw(monkeypatch):
-    """The chapter's drawing module, without a screen."""
-    import matplotlib
-
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    matplotlib.use("agg")
-    from bertmini.lab import figures
+def draw(drawing):
     from bertmini.lab.figures import words_before_bert
 
-    figures.style()
-    yield words_before_bert
-    figures.plt.close("all")
+    return words_before_bert
 
 
 def labels(axis) -> list[str]:

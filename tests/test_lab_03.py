@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-import matplotlib
 import pytest
+from matplotlib import pyplot as plt
 
 from bertmini.lab.widgets.tokenization import growing, readout
 from bertmini.wordpiece import SPECIAL_TOKENS, basic_tokenize, is_ideograph
@@ -14,17 +14,14 @@ TOKENS = [*SPECIAL_TOKENS, "a", "e", "s", "t", "##a", "##e", "##t", "te", "sea"]
 
 
 @pytest.fixture
-def draw(monkeypatch):
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    matplotlib.use("agg")
-    from bertmini.lab.figures import plt, tokenization
+def draw(drawing):
+    from bertmini.lab.figures import tokenization
 
-    yield tokenization
-    plt.close("all")
+    return tokenization
 
 
 def shown() -> list[str]:
-    return [text.get_text() for text in matplotlib.pyplot.gca().texts]
+    return [text.get_text() for text in plt.gca().texts]
 
 
 def test_the_story_is_told_three_times_in_as_many_sentences():
@@ -60,7 +57,7 @@ def test_the_names_of_bytes_are_the_library_s(draw):
 
 def test_boxes_break_into_lines_and_stay_on_the_page(draw):
     draw.cuts({"many": [("piece", "first")] * 40}, width=5.6)
-    boxes = matplotlib.pyplot.gca().patches
+    boxes = plt.gca().patches
     assert len(boxes) == 40 and len({box.get_y() for box in boxes}) > 3
     assert max(box.get_x() + box.get_width() for box in boxes) <= 72 * 5.6
     assert shown() == ["many", *["piece"] * 40]
@@ -69,7 +66,7 @@ def test_boxes_break_into_lines_and_stay_on_the_page(draw):
 def test_the_tree_has_a_box_for_each_merge(draw):
     draw.merge_tree([(0, ["t", "##e", "##n"]), (3, ["t", "##en"]), (8, ["ten"])])
     assert shown() == ["en\n3", "ten\n8", "t", "e", "n"]
-    assert len(matplotlib.pyplot.gca().lines) == 4
+    assert len(plt.gca().lines) == 4
 
 
 def test_the_tree_of_a_word_in_which_one_merge_joins_twice(draw):
@@ -81,7 +78,7 @@ def test_the_tree_of_a_word_in_which_one_merge_joins_twice(draw):
 
 def test_the_curves_leave_out_what_is_not_there(draw):
     draw.curves([10, 20, 40], {"a": [3.0, 2.0, 1.0], "b": [3.0, 2.5, 2.0], "c": [None, 1.5, 1.5]})
-    lines = matplotlib.pyplot.gca().lines
+    lines = plt.gca().lines
     assert [list(line.get_ydata()) for line in lines] == [[3, 2, 1], [3, 2.5, 2], [1.5, 1.5]]
     assert list(lines[2].get_xdata()) == [20, 40]
     assert len({line.get_marker() for line in lines}) == 3

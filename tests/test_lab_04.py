@@ -1,19 +1,12 @@
 """The figures of chapter 4: they draw what they are given."""
 
-import matplotlib
 import pytest
 import torch
 
-matplotlib.use("agg")
 from bertmini.lab import figures
 from bertmini.lab.figures import self_attention as draw
 
-
-@pytest.fixture(autouse=True)
-def clean():
-    figures.style()
-    yield
-    figures.plt.close("all")
+pytestmark = pytest.mark.usefixtures("drawing")
 
 
 def axes():

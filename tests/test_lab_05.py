@@ -9,18 +9,10 @@ from bertmini.lab.exercises import encoder as exercises
 
 
 @pytest.fixture
-def draw(monkeypatch):
-    """The drawing module, without a screen."""
-    import matplotlib
-
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    matplotlib.use("agg")
-    from bertmini.lab import figures
+def draw(drawing):
     from bertmini.lab.figures import encoder
 
-    figures.style()
-    yield encoder
-    figures.plt.close("all")
+    return encoder
 
 
 def test_the_drawing_of_a_layer_has_its_steps_and_one_road_a_plus_sign(draw):

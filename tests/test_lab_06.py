@@ -131,17 +131,10 @@ def test_the_recorded_runs_keep_what_was_written_down():
 
 
 @pytest.fixture
-def draw(monkeypatch):
-    import matplotlib
-
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    matplotlib.use("agg")
-    from bertmini.lab import figures
+def draw(drawing):
     from bertmini.lab.figures import masked_language_model
 
-    figures.style()
-    yield masked_language_model
-    masked_language_model.plt.close("all")
+    return masked_language_model
 
 
 def texts(axes) -> list[str]:

@@ -20,17 +20,10 @@ MODELS = Path(__file__).resolve().parent.parent / "data/models"
 
 
 @pytest.fixture
-def draw(monkeypatch):
-    import matplotlib
-
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    matplotlib.use("agg")
-    from bertmini.lab import figures
+def draw(drawing):
     from bertmini.lab.figures import next_sentence
 
-    figures.style()
-    yield next_sentence
-    figures.plt.close("all")
+    return next_sentence
 
 
 def test_a_document_becomes_pairs(draw):

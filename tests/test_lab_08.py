@@ -16,19 +16,12 @@ RUNS = Path(__file__).resolve().parent.parent / "data/runs"
 
 
 @pytest.fixture
-def draw(monkeypatch):
-    """The chapter's drawing module, without a screen; the axes of the last figure as draw.axes()."""
-    import matplotlib
-
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    matplotlib.use("agg")
-    from bertmini.lab import figures
+def draw(drawing):
+    """The chapter's drawing module; the axes of the last figure as draw.axes()."""
     from bertmini.lab.figures import pretraining
 
-    figures.style()
-    pretraining.axes = lambda: figures.plt.gcf().axes
-    yield pretraining
-    figures.plt.close("all")
+    pretraining.axes = lambda: drawing.plt.gcf().axes
+    return pretraining
 
 
 def points(line):

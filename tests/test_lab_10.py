@@ -20,17 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
-def draw(monkeypatch):
-    import matplotlib
-
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    matplotlib.use("agg")
-    from bertmini.lab import figures
+def draw(drawing):
     from bertmini.lab.figures import full_size
 
-    figures.style()
-    yield full_size
-    figures.plt.close("all")
+    return full_size
 
 
 def test_the_page_is_stored_shrunk_and_the_full_size_is_one_flag_away():

@@ -3,11 +3,9 @@
 import json
 import re
 
-import matplotlib
 import pytest
 import torch
 
-matplotlib.use("agg")
 from bertmini import Bert, BertConfig, Tokenizer
 from bertmini.lab import figures
 from bertmini.lab.figures import real_weights as draw
@@ -16,11 +14,7 @@ from bertmini.lab.widgets import real_weights as widgets
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "dog", "bites", "man"]
 
 
-@pytest.fixture(autouse=True)
-def clean():
-    figures.style()
-    yield
-    figures.plt.close("all")
+pytestmark = pytest.mark.usefixtures("drawing")
 
 
 @pytest.fixture(scope="module")

@@ -15,18 +15,10 @@ from bertmini.microworld.labels import agreement
 
 
 @pytest.fixture
-def draw(monkeypatch):
-    """The chapter's drawing module, without a screen."""
-    import matplotlib
-
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    matplotlib.use("agg")
-    from bertmini.lab import figures
+def draw(drawing):
     from bertmini.lab.figures import vectors_in_context
 
-    figures.style()
-    yield vectors_in_context
-    figures.plt.close("all")
+    return vectors_in_context
 
 
 @pytest.fixture(scope="module")

@@ -36,24 +36,17 @@ def built(name, vocab_size=410):
     return build(RECIPES[name], vocab_size)
 
 
-def test_the_figure_has_a_bar_for_each_mean_and_a_dot_for_each_seed(monkeypatch):
-    import matplotlib
-
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    matplotlib.use("agg")
-    from bertmini.lab import figures
+def test_the_figure_has_a_bar_for_each_mean_and_a_dot_for_each_seed(drawing):
     from bertmini.lab.figures import from_d2l_to_bert as draw
 
-    figures.style()
     draw.departures({"ours": {"equal steps": [1.0, 2.0]}, "slow": {"equal steps": [1.5], "equal seconds": [4.0]}}, 4.4)
-    (ax,) = figures.plt.gcf().axes
+    (ax,) = drawing.plt.gcf().axes
     assert [bar.get_width() for bar in ax.patches] == [1.5, 1.5, 4.0]
     assert ax.patches[0].get_facecolor() == ax.patches[1].get_facecolor() != ax.patches[2].get_facecolor()
     dots, lines = ax.lines[:3], ax.lines[3:]
     assert [line.get_xdata().tolist() for line in dots] == [[1, 2], [1.5], [4]]
     assert [set(line.get_xdata()) for line in lines] == [{1.5}, {4.4}]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["ours", "slow"]
-    figures.plt.close("all")
 
 
 def test_relu_stands_where_gelu_stood(world):
