@@ -4,6 +4,7 @@ Each side has `model`, `optimizer`, `prepare(batch)`, which is not timed and giv
 `update(prepared)`, which is, and `flops(batch)`, the arithmetic that it carries out.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import asdict
 
 import torch
@@ -28,7 +29,7 @@ class Ours(Training):
         return step_flops(self.model.config, batch, self.device.type)
 
 
-class Peer:
+class Peer(ABC):
     """Another model: the same precision, clipping and optimizer, its own forward pass and loss."""
 
     def __init__(self, config: BertConfig, options: Options):
@@ -36,11 +37,11 @@ class Peer:
         self.config, self.options, self.device = config, options, torch.device(options.device)
         self.model = self.build().to(self.device).train()
 
-    def build(self) -> nn.Module:
-        raise NotImplementedError
+    @abstractmethod
+    def build(self) -> nn.Module: ...
 
-    def loss(self, prepared: dict[str, Tensor | None]) -> Tensor:
-        raise NotImplementedError
+    @abstractmethod
+    def loss(self, prepared: dict[str, Tensor | None]) -> Tensor: ...
 
     def update(self, prepared: dict[str, Tensor | None]) -> None:
         prepared = {
