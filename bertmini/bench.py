@@ -124,7 +124,7 @@ def draw_batch(config: BertConfig, batch_size: int, shortest: int, longest: int,
 def step_flops(config: BertConfig, batch: Batch, device: str) -> int:
     """What a step on a batch computes: padding too, the last layer only where it is read, the head as `Objective`."""
     (B, T), (P, H) = batch.token_ids.shape, (batch.positions.shape[1], config.hidden_size)
-    unused = 0 if device == "cuda" else int((batch.labels == -100).sum())
+    unused = int((batch.labels == -100).sum()) if device == "cpu" else 0
     return B * training_flops(config, T, P, pruned=True) - unused * 3 * 2 * H * (H + config.vocab_size)
 
 

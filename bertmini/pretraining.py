@@ -106,7 +106,7 @@ class Objective(nn.Module):
         of rows than by computing too many.
         """
         head, table = self.model.mlm, self.model.bert.embeddings.token.weight
-        if labels.is_cuda:
+        if labels.device.type != "cpu":
             return cross_entropy(head(hidden, table), labels)
         used = labels != -100
         hidden, labels = hidden[used], labels[used]  # (N, H), (N,)
