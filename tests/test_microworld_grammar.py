@@ -245,6 +245,14 @@ def test_a_file_that_cannot_be_read(tmp_path, content, message):
         assert "line " in str(caught.value) and str(caught.value).endswith("; mend that line")
 
 
+def test_a_number_that_python_does_not_read(tmp_path):
+    """tomllib has no sentence for it, and no line."""
+    path = tmp_path / "world.toml"
+    path.write_text("[slots]\nwho = 1" + 5000 * "0")
+    with pytest.raises(InputError, match="not TOML: Exceeds the limit .* 5001 digits"):
+        Grammar.load(path)
+
+
 @pytest.mark.parametrize("name", ["nowhere.toml", "."], ids=["missing", "a folder"])
 def test_a_file_that_is_not_there(tmp_path, name):
     path = tmp_path / name

@@ -102,13 +102,14 @@ class Grammar:
         path = Path(path)
         try:
             text = path.read_text(encoding="utf-8")
-            grammar = cls(tomllib.loads(text), path.name if path == WORLD else str(path))
+            source = tomllib.loads(text)
         except OSError as error:
             raise InputError(f"{path}: {error.strerror}; give a grammar file, or none for the book's world") from None
         except UnicodeDecodeError:
             raise InputError(f"{path}: not UTF-8; save it as UTF-8") from None
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # ValueError: a number of over 4,300 digits, too
             raise InputError(f"{path}: not TOML: {error}; mend that line") from None
+        grammar = cls(source, path.name if path == WORLD else str(path))
         grammar.text = text
         return grammar
 
