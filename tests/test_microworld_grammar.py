@@ -249,7 +249,7 @@ def test_a_number_that_python_does_not_read(tmp_path):
     """tomllib has no sentence for it, and no line."""
     path = tmp_path / "world.toml"
     path.write_text("[slots]\nwho = 1" + 5000 * "0")
-    with pytest.raises(InputError, match="not TOML: Exceeds the limit .* 5001 digits"):
+    with pytest.raises(InputError, match=r"not TOML: Exceeds the limit .* 5001 digits"):
         Grammar.load(path)
 
 
