@@ -127,8 +127,9 @@ def training_memory(
 
     Activations are what the forward pass keeps for the backward pass when attention's (T, T) matrices are stored; a
     fused kernel stores none of the three. A dropout mask counts as full numbers, as on the CPU; CUDA keeps one byte
-    each. The last layer keeps less where only P positions are read. recompute: each layer but the last keeps its input,
-    and the rest of one of them is there at a time, while it is computed again (Chen et al. 2016).
+    each. Logits count whole; on a CPU `Objective` makes many of them in pieces. The last layer keeps less where only P
+    positions are read. recompute: each layer but the last keeps its input, and the rest of one of them is there at a
+    time, while it is computed again (Chen et al. 2016).
     """
     H, F, L, A = config.hidden_size, config.intermediate_size, config.num_hidden_layers, config.num_attention_heads
     P = T if P is None else P
