@@ -6,6 +6,7 @@ once: p(token at t is v | all that is shown) = evidence[t, v] * d log P / d evid
 One pass forward, one back, as in training.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
@@ -25,8 +26,7 @@ Likelihood = dict[int, Tensor]
 class Form(NamedTuple):
     """A template with a length for each slot, so that every token has its place."""
 
-    state: int
-    weight: float
+    states: dict[int, float]  # the states that tell the template, each with the probability that it does
     fixed: tuple[list[int], list[int]]  # positions and token ids of the words outside slots
     slots: list[tuple[str, int, Tensor, Tensor]]  # name, position, phrases (n, tokens), table (values, n)
     names: list[str | None]  # the slot, by position
@@ -45,35 +45,41 @@ class Floor:
         self.grammar, self.tokenizer = grammar, grammar.tokenizer
         self.variables = list(grammar.hidden)
         self.forms: dict[int, list[Form]] = {}
-        for state in range(len(grammar.states)):
-            for form in self.forms_of(state):
+        for template, states in self.templates().items():
+            for form in self.forms_of(template, states):
                 self.forms.setdefault(len(form.names), []).append(form)
         self.allowed = {length: self.tokens_allowed(forms) for length, forms in self.forms.items()}
         self.prior = 1 / np.prod([len(values) for values in grammar.hidden.values()])
 
     # --- sentences
 
-    def forms_of(self, state: int) -> Iterator[Form]:
-        """All forms of a state's templates."""
-        templates = self.grammar.states[state].templates
-        for template in templates:
-            forms = [([], [], [], [])]  # positions and ids outside slots, slots, names
-            for choices, name in self.grammar.parts(template):
-                longer = []
-                for positions, ids, slots, names in forms:
-                    at = len(names)
-                    for size in sorted({len(choice) for choice in choices}):
-                        these = [i for i, choice in enumerate(choices) if len(choice) == size]
-                        phrases = torch.tensor([choices[i] for i in these])
-                        if name is None:
-                            fixed, slot = (list(range(at, at + size)), choices[0]), []
-                        else:
-                            table = torch.from_numpy(self.grammar.slots[name].table[:, these])
-                            fixed, slot = ([], []), [(name, at, phrases, table)]
-                        longer.append((positions + fixed[0], ids + fixed[1], slots + slot, names + [name] * size))
-                forms = longer
+    def templates(self) -> dict[str, dict[int, float]]:
+        """Every template once, with the states that tell it and the probability that each of them does."""
+        result: dict[str, dict[int, float]] = {}
+        for number, state in enumerate(self.grammar.states):
+            for template, count in Counter(state.templates).items():
+                result.setdefault(template, {})[number] = count / len(state.templates)
+        return result
+
+    def forms_of(self, template: str, states: dict[int, float]) -> Iterator[Form]:
+        """All forms of a template."""
+        forms = [([], [], [], [])]  # positions and ids outside slots, slots, names
+        for choices, name in self.grammar.parts(template):
+            longer = []
             for positions, ids, slots, names in forms:
-                yield Form(state, 1 / len(templates), (positions, ids), slots, names)
+                at = len(names)
+                for size in sorted({len(choice) for choice in choices}):
+                    these = [i for i, choice in enumerate(choices) if len(choice) == size]
+                    phrases = torch.tensor([choices[i] for i in these])
+                    if name is None:
+                        fixed, slot = (list(range(at, at + size)), choices[0]), []
+                    else:
+                        table = torch.from_numpy(self.grammar.slots[name].table[:, these])
+                        fixed, slot = ([], []), [(name, at, phrases, table)]
+                    longer.append((positions + fixed[0], ids + fixed[1], slots + slot, names + [name] * size))
+            forms = longer
+        for positions, ids, slots, names in forms:
+            yield Form(states, (positions, ids), slots, names)
 
     def tokens_allowed(self, forms: list[Form]) -> np.ndarray:
         """(forms, length, V) bool: the tokens that can stand at each place."""
@@ -98,12 +104,13 @@ class Floor:
         """evidence: (tokens of the sentence, V) -> the likelihood under each state that allows it."""
         result: Likelihood = {}
         for form in self.possible(evidence):
-            likelihood = self.along(form.weight * evidence[form.fixed].prod(), None)
+            likelihood = self.along(evidence[form.fixed].prod(), None)
             for name, at, phrases, table in form.slots:
                 by_phrase = evidence[torch.arange(at, at + phrases.shape[1]), phrases].prod(-1)
                 by_value = table @ by_phrase  # (values,) or (1,)
                 likelihood = likelihood * self.along(by_value, self.grammar.slots[name].variable)
-            result[form.state] = result.get(form.state, 0.0) + likelihood
+            for state, probability in form.states.items():
+                result[state] = result.get(state, 0.0) + probability * likelihood
         return result
 
     def along(self, values: Tensor, variable: str | None) -> Tensor:
