@@ -50,7 +50,7 @@ first = ["mara wakes in {town} .", "a {feeling} day ."]
 again = 0.4
 next = "meet"
 first = ["{who} rests .", "mara rests at the {place} ."]
-second = ["all is {feeling} at the {place} .", "they rest ."]
+second = ["all is {feeling} at the {place} .", "they rest .", "they rest ."]  # twice as likely as the other
 
 [scenes.walk]
 next = "meet"
@@ -323,7 +323,7 @@ def test_the_best_prediction_is_bayes_rule(world, floor, tables):
     rng, gaps, seen = np.random.default_rng(0), [], Counter()
     stop, mask = world.tokenizer.vocab["."], world.tokenizer.mask_id
     pieces = [world.tokenizer.vocab[piece] for piece in ("boat", "##house", "play", "##ing")]
-    for number in range(150):
+    for number in range(200):
         instance = draw(tables, rng)
         true, segment_ids = instance.token_ids(world), instance.segment_ids()
         shown, positions = hide(world, instance, [1, 3, 6, len(true) // 2, len(true) - 3][number % 5], rng)
