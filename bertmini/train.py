@@ -50,6 +50,7 @@ class Options:
     batch_size: int | None = None
     max_length: int | None = None
     seed: int = 0
+    masked_lm_prob: float | None = None  # the share of tokens to predict in training; held out it is always 15%
     learning_rate: float | None = None  # None: by preset
     device: str = "auto"
     precision: str = "auto"
@@ -109,7 +110,8 @@ def stream(
         left = short_steps(options) - step if pairs is document_pairs else 0  # windows hold whole sentences
         ratio = SHORT_RATIO if left > 0 else 1  # times shorter, and times as many: a step has the same number of tokens
         widths = WIDTHS if options.device == "cuda" else None
-        instances = Epoch(corpus, tokenizer, options.max_length // ratio, options.seed, epoch, pairs, widths)
+        length, share = options.max_length // ratio, options.masked_lm_prob
+        instances = Epoch(corpus, tokenizer, length, options.seed, epoch, pairs, widths, share)
         order = instances.batches(options.batch_size * ratio)[start:][: left if left > 0 else None]
         mine = [distributed.share(rows) for rows in order]
         # Its own generator, or the loader would draw from the one that dropout uses, and resuming would not be exact.
