@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import FancyArrowPatch, Rectangle
+from matplotlib.patheffects import withStroke
 
 from bertmini.lab.figures import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, blank
 
 YELLOW = "#F0E442"
 
-VARIABLE = {
-    "name": BLUE, "pronoun": YELLOW, "town": ORANGE, "job": GREEN, "topic": PURPLE, "mood": RED, "colour": INK,
-}  # fmt: skip
+VARIABLE = {"name": BLUE, "pronoun": YELLOW, "town": ORANGE, "job": GREEN, "topic": PURPLE, "mood": RED}
 PLAYER = {"word frequencies": FAINT, "the reader": PURPLE, "BERT": BLUE, "the best player": GREEN}
 
 
@@ -31,22 +30,24 @@ def story(hidden: Mapping[str, str], sentences: Sequence[Sequence[tuple[str, str
             if variable:
                 corner, width = (x - 0.4, y + top - 1 + 0.12), letter * len(phrase) + 0.8
                 ax.add_patch(Rectangle(corner, width, 0.76, color=VARIABLE[variable], alpha=0.3, lw=0))
-                from_above = (x + width / 2 - 0.4, corner[1] - 0.02)
-                first.setdefault(variable, from_above if y == 1 else (corner[0] + width, corner[1] + 0.38))
+                first.setdefault(variable, (x + width / 2 - 0.4, corner[1] - 0.02))
                 look["weight"] = "bold"
+            else:
+                look["path_effects"] = [withStroke(linewidth=3, foreground="white")]  # an arrow passes behind it
             ax.text(x, y + top - 0.5, phrase, **look)
             x += letter * (len(phrase) + 1)
     shown = sorted(first, key=lambda variable: first[variable][::-1])
+    step = 69.4 / len(hidden)
     for i, variable in enumerate(shown + [variable for variable in hidden if variable not in first]):
-        x, colour = 10 * i + 0.2, VARIABLE[variable]
-        ax.add_patch(Rectangle((x, 0.1), 9.2, 1.5, facecolor=colour, alpha=0.3, lw=0))
+        x, colour = step * i + 0.2, VARIABLE[variable]
+        ax.add_patch(Rectangle((x, 0.1), step - 0.8, 1.5, facecolor=colour, alpha=0.3, lw=0))
         ax.add_patch(Rectangle((x, 0.1), 0.7, 1.5, facecolor=colour, lw=0))
         ax.text(x + 1.2, 0.52, variable, size=9, va="center", color="#444444")
         ax.text(x + 1.2, 1.16, hidden[variable], size=10, va="center", weight="bold")
         if variable in first:
             arrow = {"arrowstyle": "-|>", "mutation_scale": 9, "color": colour, "lw": 1.4, "shrinkA": 0, "shrinkB": 0}
-            bend = 0 if first[variable][1] < top + 1 else -0.3  # round the ends of the lines above it
-            ax.add_patch(FancyArrowPatch((x + 4.6, 1.62), first[variable], connectionstyle=f"arc3,rad={bend}", **arrow))
+            bend = 0 if first[variable][1] < top + 1 else -0.25
+            ax.add_patch(FancyArrowPatch((x + step / 2 - 0.4, 1.62), first[variable], connectionstyle=f"arc3,rad={bend}", **arrow))
 
 
 def chances(panels: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
@@ -54,7 +55,7 @@ def chances(panels: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
     titles = [text.replace(" / ", "\n/ ").replace(" . ", " .\n  ") for text in panels]  # a sentence a line
     rows = [len(next(iter(players.values()))) for players in panels.values()]
     height = 0.34 * sum(rows) + sum(0.42 + 0.17 * title.count("\n") for title in titles) + 0.4
-    figure, axes = plt.subplots(len(panels), 1, figsize=(5.0, height), height_ratios=[n + 0.2 for n in rows])
+    figure, axes = plt.subplots(len(panels), 1, figsize=(6.2, height), height_ratios=[n + 0.2 for n in rows])
     for ax, title, players in zip(axes, titles, panels.values(), strict=True):
         words = list(next(iter(players.values())))
         for i, (player, given) in enumerate(players.items()):
@@ -65,7 +66,7 @@ def chances(panels: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
                 ax.text(share + 0.01, row, f"{share:.0%}", va="center", size=9)
         ax.set_yticks(range(len(words)), words, size=10)
         ax.set(xlim=(0, 1.12), xticks=[], ylim=(len(words) - 0.4, -0.6))
-        ax.set_title(title, loc="left", size=9.5, family="monospace")
+        ax.set_title(title, loc="left", size=9, family="monospace")
         ax.spines["bottom"].set_visible(False)
         ax.tick_params(length=0)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
