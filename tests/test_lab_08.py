@@ -145,7 +145,7 @@ def test_the_questions_can_be_told_and_have_one_answer_but_for_the_food():
         assert chance == pytest.approx(1 / 57 if word == "honey" else 1)
 
 
-def test_the_loss_by_kinds_counts_what_was_hidden(tmp_path):
+def test_there_are_more_instances_than_stories(tmp_path):
     world = experiments.World(20, tmp_path)
     batches = world.instances(world.held_out, 1100)  # more than there are stories
     assert sum(len(batch.is_random) for batch in batches) == 1100

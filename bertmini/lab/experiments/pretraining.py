@@ -29,15 +29,15 @@ from bertmini.train import Options, Training, stream
 
 MINI = Path(__file__).resolve().parents[3] / "data/models/microworld-mini"
 GAPS = {  # what fill-mask is asked, and what stood there: all of it can be told in this world
-    "otto [MASK] his parrot honey . otto the baker took his whisk to rose .": "fed",
-    "mara said the barrels near the kettle [MASK] sticky .": "were",
+    "otto and his parrot from the market sang that the bark [MASK] . otto fed his parrot honey .": "echoed",
+    "otto and his parrot from the market sang that the bark echoed . [MASK] fed his parrot honey .": "otto",
+    "otto and his parrot from the market sang that the bark echoed . otto fed [MASK] parrot honey .": "his",
+    "otto and his parrot from the market sang that the bark echoed . otto fed his [MASK] honey .": "parrot",
+    "otto and his parrot from the market sang that the bark echoed . otto fed his parrot [MASK] .": "honey",
+    "otto and his parrot from the market sang that the bark echoed . otto dreamed that the bank [MASK] .": "lent",
     "robin the sailor took her [MASK] to ivy .": "compass",
-    "otto fed his parrot honey . [MASK] the baker took his whisk to rose .": "otto",
-    "otto fed [MASK] parrot honey . otto the baker took his whisk to rose .": "his",
-    "otto and the parrot from the market sang that the bark echoed . otto fed his [MASK] honey .": "parrot",
-    "otto and the parrot from the market sang that the bark echoed . otto dreamed that the bank [MASK] .": "lent",
+    "mara said the barrels near the kettle [MASK] sticky .": "were",
     "mara met grandmother in port haven . mara made [MASK] cry hooray .": "westmark",
-    "otto fed his parrot [MASK] . otto the baker took his whisk to rose .": "honey",
 }
 
 
@@ -145,7 +145,7 @@ def before_during_after() -> dict:
     The loss at [MASK] by kinds of words, those of the log and the hero's name, on 2,000 instances of unseen stories;
     and beside it that of the finished mini.
     """
-    at = [0, 50, 100, 200, 400, 700, 1000, 1500, 2000, 3000, 4000, 5500, 7000, 9000, WORLD["steps"]]
+    at = [0, 50, 100, 200, 400, 700, 1000, 1500, 2000, 3000, 4000, 5500, 7000, 8500, WORLD["steps"]]
     said, nats = [], []
     with tempfile.TemporaryDirectory() as folder:
         world = World(50_000, Path(folder))
