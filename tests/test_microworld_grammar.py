@@ -272,8 +272,8 @@ def world():
 
 @pytest.fixture(scope="module")
 def texts(world):
-    """The sentences of 1,500 stories."""
-    return [story.texts() for story in islice(stories(world, seed=11), 1500)]
+    """The sentences of 5,000 stories."""
+    return [story.texts() for story in islice(stories(world, seed=11), 5000)]
 
 
 def test_its_size(world):

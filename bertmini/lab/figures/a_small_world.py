@@ -40,14 +40,18 @@ def story(hidden: Mapping[str, str], sentences: Sequence[Sequence[tuple[str, str
     step = 69.4 / len(hidden)
     for i, variable in enumerate(shown + [variable for variable in hidden if variable not in first]):
         x, colour = step * i + 0.2, VARIABLE[variable]
-        ax.add_patch(Rectangle((x, 0.1), step - 0.8, 1.5, facecolor=colour, alpha=0.3, lw=0))
+        ax.add_patch(Rectangle((x, 0.1), step - 0.4, 1.5, facecolor=colour, alpha=0.3, lw=0))
         ax.add_patch(Rectangle((x, 0.1), 0.7, 1.5, facecolor=colour, lw=0))
-        ax.text(x + 1.2, 0.52, variable, size=9, va="center", color="#444444")
-        ax.text(x + 1.2, 1.16, hidden[variable], size=10, va="center", weight="bold")
+        ax.text(x + 1, 0.52, variable, size=8.5, va="center", color="#444444")
+        ax.text(x + 1, 1.16, hidden[variable], size=9, va="center", weight="bold")
         if variable in first:
             arrow = {"arrowstyle": "-|>", "mutation_scale": 9, "color": colour, "lw": 1.4, "shrinkA": 0, "shrinkB": 0}
             bend = 0 if first[variable][1] < top + 1 else -0.25
-            ax.add_patch(FancyArrowPatch((x + step / 2 - 0.4, 1.62), first[variable], connectionstyle=f"arc3,rad={bend}", **arrow))
+            ax.add_patch(
+                FancyArrowPatch(
+                    (x + step / 2 - 0.2, 1.62), first[variable], connectionstyle=f"arc3,rad={bend}", **arrow
+                )
+            )
 
 
 def chances(panels: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
