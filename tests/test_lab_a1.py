@@ -81,7 +81,7 @@ def test_the_tables_have_the_sizes_that_the_names_say():
     assert isinstance(alone.norm, nn.Identity) and alone.position.weight.std() < 0.1
     bundle = built("N(0, 1) tables, no LayerNorm, untied")
     assert all(
-        abs(table.weight.std() - 1) < 0.1 for table in bundle.bert.embeddings.children() if hasattr(table, "weight")
+        abs(table.weight.std() - 1) < 0.2 for table in bundle.bert.embeddings.children() if hasattr(table, "weight")
     )
     assert isinstance(bundle.bert.embeddings.norm, nn.Identity) and bundle.mlm.decoder.std() < 0.1
 
