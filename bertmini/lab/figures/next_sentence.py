@@ -65,7 +65,7 @@ def shares(by_size: Mapping[int, tuple[int, int]], exact: Sequence[float], drawn
     top.set_xticklabels([*map(str, sizes[:-1]), f"{sizes[-1]}+"])
     lines = range(1, len(exact) + 1)
     bottom.plot(lines, [100 * p for p in exact], "-", color=INK, marker="", label="calculated")
-    bottom.plot(list(drawn), [100 * p for p in drawn.values()], "o", color=RED, markersize=6, label="drawn")
+    bottom.plot(list(drawn), [100 * p for p in drawn.values()], "o", color=RED, markersize=6, label="counted")
     bottom.set(ylim=(40, 105), xlabel="sentences in a document that is one chunk", ylabel="random, %")
     bottom.legend(loc="upper right", fontsize=10.5)
     for ax in (top, bottom):
