@@ -26,7 +26,8 @@ def planes(panels: Mapping[str, Tensor], is_second: Sequence[bool], names: tuple
             x, y = zip(*chosen, strict=True)
             size, width, inside = (38, 1.6, "none") if second else (22, 0, colour)
             label = names[second] if ax is axes.flat[0] else None  # a dot can be seen through a square
-            ax.scatter(x, y, size, inside, marker, edgecolors=colour, linewidths=width, alpha=0.8, label=label)
+            look = {"marker": marker, "edgecolors": colour, "linewidths": width, "alpha": 0.8}
+            ax.scatter(x, y, size, inside, label=label, **look)
         reach = max(1.15 * float(points.abs().max()), 1e-2)  # no microscope for one spot's last digits
         ax.set(title=title, xticks=[], yticks=[], xlim=(-reach, reach), ylim=(-reach, reach))
         ax.spines[["top", "right"]].set_visible(True)
