@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from bertmini.corpus import Corpus
-from bertmini.mlm import choose_positions, corrupt, predictions_per_sequence
+from bertmini.mlm import CHOSEN, choose_positions, corrupt, predictions_per_sequence
 from bertmini.nsp import pair_segments, trim, trimmed_lengths
 from bertmini.tokenizer import Tokenizer
 
@@ -94,10 +94,11 @@ class Epoch(Dataset):
         epoch: int,
         pairs: Pairs = document_pairs,
         widths: int | None = None,
+        share: float = CHOSEN,
     ):
-        self.corpus, self.tokenizer, self.seed, self.epoch = corpus, tokenizer, seed, epoch
+        self.corpus, self.tokenizer, self.seed, self.epoch, self.share = corpus, tokenizer, seed, epoch, share
         self.room = max_length - 3  # [CLS], [SEP], [SEP]
-        self.limit = predictions_per_sequence(max_length)
+        self.limit = predictions_per_sequence(max_length, share)
         self.rounded = math.ceil(max_length / widths) if widths else 1  # a batch's length is a multiple of this
         self.plan = pairs(corpus, self.room, seed, epoch)  # (instances, 5)
 
@@ -114,7 +115,8 @@ class Epoch(Dataset):
         cls_id, sep_id = [self.tokenizer.cls_id], [self.tokenizer.sep_id]
         token_ids = np.concatenate([cls_id, first, sep_id, second, sep_id])
         segment_ids = np.repeat([0, 1], [lengths[0] + 2, lengths[1] + 1])
-        positions = choose_positions(token_ids, (self.tokenizer.cls_id, self.tokenizer.sep_id), self.limit, rng)
+        special_ids = self.tokenizer.cls_id, self.tokenizer.sep_id
+        positions = choose_positions(token_ids, special_ids, self.limit, rng, self.share)
         shown = corrupt(token_ids, positions, self.tokenizer.mask_id, len(self.tokenizer), rng)
         return Instance(shown, segment_ids, positions, token_ids[positions], int(is_random))
 

@@ -71,6 +71,10 @@ def pretrain(
         int | None,
         Option(help="Tokens a sequence; 128, and half of the steps read a quarter; 64 in the microworld."),
     ] = None,
+    masked_lm_prob: Annotated[
+        float | None,
+        Option(help=f"The share of tokens to predict; {TEXT['masked_lm_prob']}, microworld {WORLD['masked_lm_prob']}."),
+    ] = None,
     learning_rate: Annotated[
         float | None,
         Option(help="The largest rate, after the warm-up. By preset: 0.003 for tiny (microworld: 0.001) to 0.0001."),

@@ -13,21 +13,21 @@ from bertmini.tokenizer import Tokenizer
 CHOSEN = 0.15  # the share of tokens that are predicted (Devlin et al. 2019, section 3.1)
 
 
-def predictions_per_sequence(max_length: int) -> int:
+def predictions_per_sequence(max_length: int, share: float = CHOSEN) -> int:
     """P: how many slots a sequence of at most T tokens needs, 20 at T = 128 and 77 at T = 512."""
-    return math.ceil(CHOSEN * max_length)
+    return math.ceil(share * max_length)
 
 
 def choose_positions(
-    token_ids: np.ndarray, special_ids: tuple[int, ...], limit: int, rng: np.random.Generator
+    token_ids: np.ndarray, special_ids: tuple[int, ...], limit: int, rng: np.random.Generator, share: float = CHOSEN
 ) -> np.ndarray:
-    """Draw the positions to predict: a rounded 15% of all tokens, at least one, never [CLS] or [SEP].
+    """Draw the positions to predict: a rounded 15% (`share`) of all tokens, at least one, never [CLS] or [SEP].
 
     token_ids: (T,) unpadded. Returns at most `limit` positions, in order. The count is fixed by the length, not a coin
     a token (google-research/bert, create_pretraining_data.py).
     """
     candidates = np.flatnonzero(np.all([token_ids != special for special in special_ids], axis=0))
-    count = min(limit, max(1, round(CHOSEN * len(token_ids))))
+    count = min(limit, max(1, round(share * len(token_ids))))
     return np.sort(rng.permutation(candidates)[:count])
 
 

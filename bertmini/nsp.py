@@ -13,7 +13,7 @@ SHORT = 0.1  # the share of documents cut into segments of a shorter length (cre
 def pair_segments(
     document: int, documents: np.ndarray, sentences: np.ndarray, room: int, rng: np.random.Generator
 ) -> Iterator[tuple[int, int, int, int, int]]:
-    """Cut one document into pairs of segments, half of them with a second one from another document.
+    """Cut one document into pairs of segments; a coin decides if the second comes from another document.
 
     documents: (N + 1,), document n holds the sentences from documents[n] to documents[n + 1]. sentences: (S + 1,), the
     same for tokens. room: how many tokens both segments may hold, T - 3. Yields (first, split, second, end, is_random):

@@ -22,6 +22,7 @@ from bertmini.disk import MANIFEST, alone, damaged, fingerprint, replace_file, r
 from bertmini.manual import manual_documents
 from bertmini.microworld import Floor, Grammar, prepare_world
 from bertmini.microworld.grammar import MAX_LENGTH
+from bertmini.mlm import CHOSEN
 from bertmini.tokenizer import Tokenizer
 from bertmini.train import SHORTEST, Options
 
@@ -33,9 +34,9 @@ NOT_FILES = ("manual", "microworld", None)
 RATES = {"tiny": 3e-3, "mini": 1e-3, "small": 5e-4, "medium": 3e-4, "base": 1e-4, "large": 1e-4}
 
 # Where none is given, by kind of corpus: all of it tried with tiny.
-TEXT = {"vocab_size": 4000, "steps": 2600, "batch_size": 32, "max_length": 128}
-WORLD = {"steps": 13_000, "batch_size": 16, "max_length": MAX_LENGTH}
-WORLD_RATES = RATES | {"tiny": 1e-3, "mini": 6e-4}  # smaller batches: 0.004 did far worse
+TEXT = {"vocab_size": 4000, "steps": 2600, "batch_size": 32, "max_length": 128, "masked_lm_prob": CHOSEN}
+WORLD = {"steps": 10_000, "batch_size": 16, "max_length": MAX_LENGTH, "masked_lm_prob": 0.3}
+WORLD_RATES = RATES | {"tiny": 1e-3, "mini": 5e-4}  # smaller batches: 0.004 did far worse
 # A world's stories do not run out, so there is nothing to overfit; and larger first weights shorten the first plateau.
 WORLD_MODEL = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "initializer_range": 0.06}
 MOST_STORIES = 50_000  # of a microworld; each gives another window, with other masks, in each epoch
@@ -62,6 +63,8 @@ def begin(out: Path, options: Options) -> tuple[BertConfig, Options]:
     for key in ("steps", "batch_size", "learning_rate"):
         if getattr(options, key) <= 0:
             raise InputError(f"--{key.replace('_', '-')} is {getattr(options, key)}: it must be more than 0")
+    if not 0 < options.masked_lm_prob < 1:
+        raise InputError(f"--masked-lm-prob is {options.masked_lm_prob}: choose more than 0 and less than 1")
     if not 0 <= options.seed < 2**63:
         raise InputError(f"--seed is {options.seed}: it must be 0 or more, and under 2 to the 63rd")
     if not SHORTEST <= options.max_length <= config.max_position_embeddings:

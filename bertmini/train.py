@@ -22,6 +22,7 @@ from bertmini.disk import damaged, flush, replace_folder
 from bertmini.evaluation import HELD_OUT_INSTANCES, held_out_batches, score, summarise, summary, unigram_nats
 from bertmini.microworld import Floor, window_pairs
 from bertmini.microworld.measure import measure, report
+from bertmini.mlm import CHOSEN
 from bertmini.pretraining import BertForPreTraining, Objective
 from bertmini.saved import checkpoints, keep_metrics, newest_checkpoint, prune, read_state, write_state
 from bertmini.tokenizer import Tokenizer
@@ -50,6 +51,7 @@ class Options:
     batch_size: int | None = None
     max_length: int | None = None
     seed: int = 0
+    masked_lm_prob: float | None = None  # the share of tokens to predict in training; held out it is always 15%
     learning_rate: float | None = None  # None: by preset
     device: str = "auto"
     precision: str = "auto"
@@ -109,7 +111,8 @@ def stream(
         left = short_steps(options) - step if pairs is document_pairs else 0  # windows hold whole sentences
         ratio = SHORT_RATIO if left > 0 else 1  # times shorter, and times as many: a step has the same number of tokens
         widths = WIDTHS if options.device == "cuda" else None
-        instances = Epoch(corpus, tokenizer, options.max_length // ratio, options.seed, epoch, pairs, widths)
+        length, share = options.max_length // ratio, options.masked_lm_prob or CHOSEN
+        instances = Epoch(corpus, tokenizer, length, options.seed, epoch, pairs, widths, share)
         order = instances.batches(options.batch_size * ratio)[start:][: left if left > 0 else None]
         mine = [distributed.share(rows) for rows in order]
         # Its own generator, or the loader would draw from the one that dropout uses, and resuming would not be exact.

@@ -24,8 +24,9 @@ def data(tmp_path_factory):
     return write_corpus(documents, tokenizer, tmp_path_factory.mktemp("corpus")), tokenizer
 
 
-def test_an_instance_has_the_form_of_a_pair(data):
-    epoch = Epoch(*data, T, seed=3, epoch=0)
+@pytest.mark.parametrize("share", [0.15, 0.3])
+def test_an_instance_has_the_form_of_a_pair(data, share):
+    epoch = Epoch(*data, T, seed=3, epoch=0, share=share)
     tokenizer = data[1]
     for i in range(len(epoch)):
         instance = epoch[i]
@@ -35,7 +36,7 @@ def test_an_instance_has_the_form_of_a_pair(data):
         assert true[0] == tokenizer.cls_id and true[-1] == tokenizer.sep_id and len(true) <= T
         assert (true == tokenizer.sep_id).sum() == 2
         assert instance.segment_ids.tolist() == [0] * (first + 1) + [1] * (len(true) - first - 1)
-        assert len(instance.positions) == max(1, round(0.15 * len(true)))
+        assert len(instance.positions) == max(1, round(share * len(true)))
         assert instance.is_random == epoch.plan[i, 4]
 
 

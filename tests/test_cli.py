@@ -163,6 +163,8 @@ def test_a_corpus_that_cannot_be_used(bertmini_, tmp_path, content, words):
         (["--steps", 0], ["--steps is 0"]),
         (["--batch-size", -1], ["--batch-size is -1"]),
         (["--learning-rate", 0], ["--learning-rate is 0"]),
+        (["--masked-lm-prob", 1], ["--masked-lm-prob is 1.0", "less than 1"]),
+        (["--masked-lm-prob", 0], ["--masked-lm-prob is 0.0", "more than 0"]),
         (["--seed", -1], ["--seed is -1"]),
         (["--device", "tpu"], ["'tpu'", "auto, cpu, cuda or mps"]),
         (["--precision", "fp8"], ["'fp8'", "auto, fp32 or bf16"]),

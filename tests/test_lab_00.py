@@ -89,6 +89,10 @@ def test_a_story_is_drawn_with_one_arrow_a_variable(axes):
     assert words[:4] == ["hush", "mara", "mara", "dirge"] and words[4:] == ["name", "mara", "mood", "bad"]
 
 
+def test_every_hidden_variable_of_the_world_has_a_colour(floor):
+    assert set(draw.VARIABLE) == set(floor.grammar.hidden)
+
+
 def test_bars_are_as_long_as_the_numbers(axes):
     draw.players({"BERT": (0.6, 0.1), "the best player": (0.5, 0.1)})
     assert [bar.get_width() for bar in axes()[0].patches] == [0.6, 0.5]

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from bertmini.lab.experiments import masked_language_model as lab
+from bertmini.microworld.grammar import MAX_LENGTH
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -115,6 +116,10 @@ def test_neighbours():
     assert lab.around(row, 2, 1).tolist() == [11, 13]
     assert lab.around(row, 1, 2).tolist() == [0, 2, 12, 13]
     assert sorted(lab.around(row, 3, 45).tolist())[-4:] == [2, 3, 11, 12]
+    longest = np.arange(5, 5 + MAX_LENGTH)
+    for t in (0, MAX_LENGTH - 1):
+        seen = lab.around(longest, t, lab.REACHES[-1])
+        assert sorted(seen[seen > 0].tolist()) == np.delete(longest, t).tolist(), "the whole text, wherever the gap is"
 
 
 def test_the_recorded_runs_keep_what_was_written_down():

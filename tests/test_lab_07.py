@@ -111,6 +111,14 @@ def test_words_can_be_left_out_of_the_bags(batch):
     assert torch.equal(whole.first, part.first)
 
 
+def test_without_friends_a_name_is_left_only_where_it_begins_a_sentence(batch):
+    vocab = experiment.GRAMMAR.tokenizer.vocab
+    shown = "[CLS] ivy saw otto . ivy woke ivy at dawn . [SEP] rose lost the [MASK] . [SEP] [PAD]"
+    left = "[CLS] ivy saw [MASK] . ivy woke [MASK] at dawn . [SEP] rose lost the [MASK] . [SEP] [PAD]"
+    shown, left = (torch.tensor([[vocab[token] for token in text.split()]]) for text in (shown, left))
+    assert torch.equal(experiment.without_friends(batch._replace(token_ids=shown)).token_ids, left)
+
+
 def test_a_choice_between_two_orders():
     right, wrong = torch.tensor([0.1, 0.5, 0.9, 0.2]), torch.tensor([0.2, 0.5, 0.3, 0.8])
     assert experiment.chosen(right, wrong) == 0.625  # two right, one wrong, one coin

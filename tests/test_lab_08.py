@@ -56,12 +56,13 @@ def test_a_figure_of_lines_is_stored_in_fewer_colours(draw):
 
 
 def test_each_phenomenon_has_its_panel(draw):
-    panel = {"curves": {"mini": CURVE, "tiny": CURVE[:1]}, "floor": 0.1, "own sentence": 0.7}
+    panel = {"curve": CURVE, "larger": (1500, 0.3), "floor": 0.1, "own sentence": 0.7}
     draw.by_phenomenon({"towns": panel, "facts": panel | {"floor": 0.2}})
     towns, facts = draw.axes()
-    assert towns.get_title() == "towns" and points(towns.lines[0]) == [(0, 6), (1, 2)]  # thousands of steps
-    assert points(towns.lines[1]) == [(0, 6)]
-    assert [set(ax.lines[3].get_ydata()) for ax in (towns, facts)] == [{0.1}, {0.2}]
+    own, floor, curve, larger = towns.lines
+    assert towns.get_title() == "towns" and points(curve) == [(0, 6), (1, 2)]  # thousands of steps
+    assert points(larger) == [(1.5, 0.3)] and set(own.get_ydata()) == {0.7}
+    assert [set(line.get_ydata()) for line in (floor, facts.lines[1])] == [{0.1}, {0.2}]
 
 
 def test_each_gap_has_its_panel(draw):
@@ -128,13 +129,26 @@ def test_the_stories_seen_are_those_trained_on_with_other_masks(tmp_path):
     assert len(texts(seen)[1] & texts(drawn)[1]) < 5
 
 
-def test_the_questions_are_asked_in_the_world_s_own_words():
-    from bertmini.microworld import Grammar
+def test_the_questions_can_be_told_and_have_one_answer_but_for_the_food():
+    """Each text is a segment of some story; what stood in the gap is certain, as the chapter says."""
+    from bertmini.microworld import Floor, Grammar
+    from bertmini.microworld.floor import posteriors
 
-    tokenizer = Grammar.load().tokenizer
+    floor = Floor(Grammar.load())
+    tokenizer = floor.tokenizer
     for text, word in experiments.GAPS.items():
-        tokens = tokenizer.encode(text).tokens
-        assert tokens.count("[MASK]") == 1 and "[UNK]" not in tokens and word in tokenizer.vocab
+        token_ids = tokenizer.encode(text).token_ids[1:-1]
+        gap = token_ids.index(tokenizer.mask_id)
+        evidence = floor.evidence(token_ids, [gap]).requires_grad_()
+        told = sum(floor.part(sentences) for sentences in floor.cuts(evidence))
+        chance = float(posteriors(told, evidence)[gap, tokenizer.vocab[word]])
+        assert chance == pytest.approx(1 / 57 if word == "honey" else 1)
+
+
+def test_there_are_more_instances_than_stories(tmp_path):
+    world = experiments.World(20, tmp_path)
+    batches = world.instances(world.held_out, 1100)  # more than there are stories
+    assert sum(len(batch.is_random) for batch in batches) == 1100
 
 
 @pytest.mark.parametrize("name", experiments.RUNS)

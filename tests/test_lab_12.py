@@ -202,7 +202,8 @@ def test_the_gaps_want_both_verbs_alike():
     for gap, plural, odd in zip(gaps, were, half, strict=True):
         words = gap.split()
         assert words.count("[MASK]") == 1 and not {"was", "were"} & set(words)
-        assert words[1].endswith("s") == bool(plural) and ord(words[1][0]) % 2 == odd
+        assert words[1:3] == ["said", "the"] and words[4:6] == ["near", "the"], "the hero, then the sentence"
+        assert words[3].endswith("s") == bool(plural) and ord(words[3][0]) % 2 == odd
 
 
 def test_planes_colour_the_senses(draw):

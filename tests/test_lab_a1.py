@@ -31,7 +31,7 @@ def logits(model, batch):
         return model.eval()(batch.token_ids, batch.segment_ids, batch.keep, batch.positions)
 
 
-def built(name, vocab_size=410):
+def built(name, vocab_size=421):
     torch.manual_seed(0)
     return build(RECIPES[name], vocab_size)
 
@@ -67,7 +67,7 @@ def test_an_untied_decoder_begins_as_the_table_and_goes_its_own_way(world):
     ours, untied = built("ours"), built("untied decoder")
     torch.testing.assert_close(logits(ours, batch).mlm_logits, logits(untied, batch).mlm_logits)
     counts = [sum(p.numel() for p in model.parameters()) for model in (ours, untied)]
-    assert counts[1] - counts[0] == 410 * 128
+    assert counts[1] - counts[0] == 421 * 128
     with torch.no_grad():
         untied.bert.embeddings.token.weight.zero_()
     assert untied.mlm(torch.randn(1, 1, 128), untied.bert.embeddings.token.weight).std() > 0.1
@@ -81,7 +81,7 @@ def test_the_tables_have_the_sizes_that_the_names_say():
     assert isinstance(alone.norm, nn.Identity) and alone.position.weight.std() < 0.1
     bundle = built("N(0, 1) tables, no LayerNorm, untied")
     assert all(
-        abs(table.weight.std() - 1) < 0.1 for table in bundle.bert.embeddings.children() if hasattr(table, "weight")
+        abs(table.weight.std() - 1) < 0.2 for table in bundle.bert.embeddings.children() if hasattr(table, "weight")
     )
     assert isinstance(bundle.bert.embeddings.norm, nn.Identity) and bundle.mlm.decoder.std() < 0.1
 
@@ -89,7 +89,7 @@ def test_the_tables_have_the_sizes_that_the_names_say():
 def test_the_padded_loss_is_d2l_s_own(world):
     (batch,) = take(world, RECIPES["all padded to T"])
     B = len(batch.is_random)
-    output = PreTrainingOutput(torch.randn(B, 10, 410), torch.randn(B, 2))
+    output = PreTrainingOutput(torch.randn(B, 10, 421), torch.randn(B, 2))
 
     def net(*_):
         return None, output.mlm_logits, output.nsp_logits
@@ -97,7 +97,7 @@ def test_the_padded_loss_is_d2l_s_own(world):
     used = batch.labels != -100
     given = batch.positions, used.float(), batch.labels.clamp(min=0), batch.is_random
     *_, wanted = d2l()._get_batch_loss_bert(
-        net, nn.CrossEntropyLoss(), 410, batch.token_ids, batch.segment_ids, batch.keep.sum(1), *given
+        net, nn.CrossEntropyLoss(), 421, batch.token_ids, batch.segment_ids, batch.keep.sum(1), *given
     )
     torch.testing.assert_close(experiment.padded_loss(output, batch), wanted, rtol=1e-5, atol=1e-5)
     right = F.cross_entropy(output.mlm_logits[used], batch.labels[used])
@@ -166,7 +166,7 @@ def test_only_our_optimizer_clips(world):
 def test_frequencies_and_a_run(world):
     """A run that only learns the bias comes near word frequencies; one that learns nothing stays at ln V."""
     assert 4 < world.frequencies() < 4.8
-    assert abs(world.run(Recipe(), 1, 0) - torch.tensor(410.0).log()) < 0.5
+    assert abs(world.run(Recipe(), 1, 0) - torch.tensor(421.0).log()) < 0.5
     assert world.run(Recipe(), 30, 0) < 5.6
 
 

@@ -147,7 +147,8 @@ def token_ids(grammar: Grammar, text: str) -> tuple[int, ...]:
 def tables(world, told) -> Tables:
     """All pairs of segments, by the lengths of the two.
 
-    One sentence or two in each, by fair coins; a window of so many starts anywhere in the story with equal probability.
+    One sentence in each with probability 1/4, or two; a window of so many starts anywhere in the story with equal
+    probability.
     With probability 1/2 the pair is the two parts of one window, else of two independent ones.
     """
     firsts: dict[int, dict] = defaultdict(dict)  # length -> segment -> its number
@@ -168,17 +169,18 @@ def tables(world, told) -> Tables:
         for one, a in firsts.items()
         for two, b in seconds.items()
     }
-    for pairs in windows.values():
+    for numbers, pairs in windows.items():
+        share = {2: 1 / 16, 3: 3 / 16, 4: 9 / 16}[sum(numbers)]
         one, two = Counter(), Counter()
         for (first, second), probability in pairs.items():
             one[first] += probability
             two[second] += probability
             table = tables[len(first), len(second)]
-            table.p[0, firsts[len(first)][first], seconds[len(second)][second]] += probability / 4 / 2
+            table.p[0, firsts[len(first)][first], seconds[len(second)][second]] += probability * share / 2
         for a in firsts:
             for b in seconds:
                 first, second = (np.array([c[s] for s in d]) for c, d in ((one, firsts[a]), (two, seconds[b])))
-                tables[a, b].p[1] += np.outer(first, second) / 4 / 2
+                tables[a, b].p[1] += np.outer(first, second) * share / 2
     return tables
 
 
@@ -204,7 +206,7 @@ def test_the_table_holds_everything(tables):
 
 def test_corpora_are_as_the_table_says(world, tables, tmp_path):
     """The generator and `window_pairs`, drawn from: only pairs of the table, each as often as it says."""
-    n, counts, lengths = 12_000, Counter(), Counter()
+    n, counts, lengths = 40_000, Counter(), Counter()
     corpus = write_corpus((story.texts() for story in islice(stories(world, 0), n)), world.tokenizer, tmp_path)
     for first, split, second, end, is_random in window_pairs(corpus, ROOM, seed=0, epoch=0).tolist():
         pair = tuple(corpus.between(first, split).tolist()), tuple(corpus.between(second, end).tolist())
@@ -520,7 +522,7 @@ def test_who_sees_one_sentence_is_exact_too(world, floor, told):
 def test_the_order_of_two_sentences_is_exact(world, floor, tables):
     """Both orders are summed; there is no third."""
     rng, unsure = np.random.default_rng(5), 0
-    for _ in range(100):
+    for _ in range(400):
         instance = draw(tables, rng)
         while instance.label:
             instance = draw(tables, rng)

@@ -292,12 +292,13 @@ def test_the_second_segment_follows_or_is_of_another_story(pairs):
     assert (pairs["home"] != own)[is_random == 1].all()
 
 
-def test_numbers_and_label_are_three_fair_coins(pairs):
+def test_numbers_and_label_are_independent(pairs):
     n = len(LENGTHS)
     assert within(pairs["is_random"].sum(), n, 1 / 2)
     counts = Counter(zip(pairs["a"].tolist(), pairs["b"].tolist(), pairs["is_random"].tolist(), strict=True))
     assert len(counts) == 8
-    assert all(within(count, n, 1 / 8) for count in counts.values()), "independent of one another"
+    for (a, b, _), count in counts.items():
+        assert within(count, n, {2: 1 / 16, 3: 3 / 16, 4: 9 / 16}[a + b] / 2), "two sentences three times in four"
     for length in set(LENGTHS):
         of_it = np.array(LENGTHS) == length
         assert within(pairs["is_random"][of_it].sum(), of_it.sum(), 1 / 2), "and of the story"
@@ -314,7 +315,7 @@ def test_a_window_starts_anywhere_it_fits(pairs, length):
         others = (pairs["second"] - a)[chosen & (lengths[pairs["home"]] == length)]
         for found in (starts, others):
             counts = np.bincount(found, minlength=fits)
-            assert len(counts) == fits and len(found) > 1000
+            assert len(counts) == fits and len(found) > 200
             assert all(within(count, len(found), 1 / fits) for count in counts)
 
 

@@ -272,8 +272,8 @@ def world():
 
 @pytest.fixture(scope="module")
 def texts(world):
-    """The sentences of 1,500 stories."""
-    return [story.texts() for story in islice(stories(world, seed=11), 1500)]
+    """The sentences of 5,000 stories."""
+    return [story.texts() for story in islice(stories(world, seed=11), 5000)]
 
 
 def test_its_size(world):
@@ -419,11 +419,10 @@ def test_its_words_with_two_senses(world):
 
 
 def test_the_clue_to_a_sense_is_far(world):
-    """At least four tokens lie between the word and any other word that tells the topic, in its own sentence."""
+    """Any other word of its own sentence that tells the topic stands at least four tokens before it."""
     names, table = senses(world)
     for name in names:
         phrases = [phrase.split() for phrase in world.slots[name].phrases]
-        assert all(len(phrase) - 1 >= 4 for phrase in phrases), "the later word"
         assert len({tuple(phrase[1:-1]) for phrase in phrases if phrase[0] in table}) == 1, "the same frame"
     found = 0
     for template in chain.from_iterable(state.templates for state in world.states):

@@ -28,37 +28,36 @@ def told(world):
 
 @pytest.fixture(scope="module")
 def story():
-    """mara the baker of old mill, and her red heron: two sentences, by hand."""
+    """mara the baker of old mill: three sentences, by hand."""
     hidden = {"name": "mara", "pronoun": "she", "town": "old mill", "job": "baker", "topic": "river", "mood": "good"}
-    one = [("baker", "job"), ("mara", "name"), ("left", None), ("old mill", "town"), (".", None)]
-    two = [("then", None), ("the", None), ("bank near the gate flooded", "odd"), (".", None)]
-    three = [("the", None), ("carts", "things"), ("near", None), ("the", None), ("gate", "nearby")]
-    return Story(
-        hidden | {"colour": "red"},
-        [Sentence(0, one), Sentence(1, two), Sentence(3, [*three, ("were", None), ("tiny", "adj"), (".", None)])],
-    )
+    one = [("mara", "name"), ("the", None), ("baker", "job"), ("left", None), ("old mill", "town"), (".", None)]
+    two = [("mara", "name"), ("dreamed", None), ("that", None), ("the", None), ("bank flooded", "odd"), (".", None)]
+    three = [("mara", "name"), ("said", None), ("the", None), ("carts", "things"), ("near", None), ("the", None)]
+    four = [("gate", "nearby"), ("were", None), ("tiny", "adj"), (".", None)]
+    return Story(hidden, [Sentence(0, one), Sentence(1, two), Sentence(3, [*three, *four])])
 
 
 def test_by_hand(world, story):
     assert list(labels.senses(world, [story])) == [
-        (["then", "the", "bank", "near", "the", "gate", "flooded", "."], 2, 0)
+        (["mara", "dreamed", "that", "the", "bank", "flooded", "."], 4, 0)
     ]
-    assert next(labels.tags(world, [story])).tags == ["O", "B-PERSON", "O", "B-PLACE", "I-PLACE", "O"]
-    text = "baker mara left old mill . then the bank near the gate flooded . the carts near the gate were tiny ."
+    assert next(labels.tags(world, [story])).tags == ["B-PERSON", "O", "O", "O", "B-PLACE", "I-PLACE", "O"]
+    text = "mara the baker left old mill . mara dreamed that the bank flooded . "
+    text += "mara said the carts near the gate were tiny ."
     assert list(labels.questions(world, [story])) == [
-        ("where is mara from ?", text, "old mill", 16),
-        ("what is mara ?", text, "baker", 0),
+        ("where is mara from ?", text, "old mill", 20),
+        ("what is mara ?", text, "baker", 9),
     ]
     assert list(labels.agreement(world, [story])) == [
-        ("the carts near the gate were tiny .", "the carts near the gate was tiny .")
+        ("mara said the carts near the gate were tiny .", "mara said the carts near the gate was tiny .")
     ]
     assert list(labels.moods(world, [story])) == [], "no sign of a mood"
     for seed in range(20):
         (fact,) = labels.facts(world, [story], ["old mill"], seed)
-        assert fact.premise == "baker mara left old mill ."
+        assert fact.premise == "mara the baker left old mill ."
         who, country = fact.hypothesis.split()[0], fact.hypothesis.split()[3]
         if fact.relation == "neutral":
-            assert who in ("otto", "robin", "rose")
+            assert who in world.hidden["name"] and who != "mara"
         else:
             assert who == "mara" and (country == "westmark") == (fact.relation == "entailed")
     assert list(labels.facts(world, [story], ["new haven"])) == []
@@ -88,7 +87,7 @@ def test_a_sense_is_told_by_the_last_word(world, told):
 
 def test_a_mood_is_what_most_signs_say(world, told):
     found = list(labels.moods(world, told))
-    assert len(found) > 1500
+    assert len(found) > 1200
     for text, mood in found:
         words = text.split()
         good, bad = sum(word in GOOD for word in words), sum(word in BAD for word in words)
@@ -149,11 +148,11 @@ def test_agreement_is_with_the_first_noun(world, told):
     for right, wrong in labels.agreement(world, told):
         words, others = right.split(), wrong.split()
         assert [(a, b) for a, b in zip(words, others, strict=True) if a != b] in ([("was", "were")], [("were", "was")])
-        if words[2] != "near":  # the baker in red was glad; she was playing
+        if words[4] != "near":  # mara was playing with her aunt
             assert "was" in words
             continue
-        assert words[5] == ("was" if words[1] in singular else "were")
-        attracted += (words[1] in singular) != (words[4] in singular)
+        assert words[7] == ("was" if words[3] in singular else "were")
+        attracted += (words[3] in singular) != (words[6] in singular)
     assert attracted > 100, "the nearer noun often has the other number"
 
 

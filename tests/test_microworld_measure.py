@@ -180,7 +180,7 @@ def test_what_a_world_cannot_be_given(path, tmp_path, change, words):
 
 
 def test_the_book_s_world_is_worth_learning():
-    """Reading helps by more than a nat; other sentences by about 0.2; the next sentence is told often, not always."""
+    """Reading helps by more than a nat; other sentences by about 0.27; the next sentence is told often, not always."""
     world = Grammar.load()
     batches = sample(world, 500, seed=3)
     players = measure(Floor(world), batches)
@@ -189,6 +189,6 @@ def test_the_book_s_world_is_worth_learning():
     frequencies = -np.log(shares[labels]).mean()
     assert players.floor[masked].mean() < frequencies - 1
     gained, error = mean((players.own_sentence - players.floor)[masked], players.instance[masked])
-    assert 0.16 < gained < 0.25 and error < 0.02
-    assert 0.93 < players.next_sentence.mean() < 0.97
-    assert 0.9 < players.order.mean() < 1
+    assert 0.2 < gained < 0.34 and error < 0.02
+    assert 0.9 < players.next_sentence.mean() < 0.97
+    assert 0.75 < players.order.mean() < 0.9

@@ -33,6 +33,12 @@ def test_how_many_are_chosen(length, limit, count):
         assert len(choose_positions(token_ids, SPECIAL, limit, np.random.default_rng(seed))) == count
 
 
+def test_another_share():
+    token_ids = np.concatenate([[CLS], np.full(62, 9), [SEP]])
+    assert predictions_per_sequence(64, 0.3) == 20
+    assert len(choose_positions(token_ids, SPECIAL, 20, np.random.default_rng(0), 0.3)) == 19
+
+
 @given(first=st.integers(1, 60), second=st.integers(1, 60), limit=st.integers(1, 20), seed=st.integers(0, 10**6))
 def test_chosen_positions_are_sorted_distinct_and_never_special(first, second, limit, seed):
     token_ids = np.array([CLS] + [9] * first + [SEP] + [MASK] * second + [SEP])

@@ -38,7 +38,7 @@ RUNS = {
         "bertmini pretrain --corpus WIKITEXT2/test.txt --held-out WIKITEXT2/valid.txt --preset tiny --out RUN"
     ),
     "pretrain-microworld-tiny": "bertmini pretrain --corpus microworld --preset tiny --out RUN",
-    "pretrain-microworld-mini": "bertmini pretrain --corpus microworld --preset mini --steps 17000 --out RUN",
+    "pretrain-microworld-mini": "bertmini pretrain --corpus microworld --preset mini --steps 12500 --out RUN",
 }
 EXPERIMENTS = {
     name: experiment

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from bertmini.config import InputError
-from bertmini.microworld.grammar import WINDOW, Grammar
+from bertmini.microworld.grammar import SEGMENT, Grammar
 
 # The likelihood of a sentence for every state that could have told it: (values of variable 1, of variable 2, ...), with
 # size 1 where a variable does not count.
@@ -172,7 +172,7 @@ class Floor:
         follows, random = [], []
         for one in first:
             for two in second:
-                share = 1 / WINDOW / 2  # the coins for the two numbers of sentences, the coin for the label
+                share = SEGMENT[len(one) - 1] * SEGMENT[len(two) - 1] / 2  # the numbers of sentences, the label
                 follows.append(share * self.part(one + two))
                 random.append(share * self.part(one, after=len(two)) * self.part(two, before=len(one)))
         if not follows or not sum(follows) + sum(random) > 0:
@@ -219,8 +219,9 @@ class Floor:
         """The probability that two segments which follow each other, in one order or the other, stand in this one."""
         evidence = self.evidence(token_ids, positions)
         first, second = (self.cuts(evidence[segment]) for segment in self.segments(segment_ids))
-        right = sum(self.part(one + two) for one in first for two in second)
-        wrong = sum(self.part(two + one) for one in first for two in second)
+        pairs = [(one, two, SEGMENT[len(one) - 1] * SEGMENT[len(two) - 1]) for one in first for two in second]
+        right = sum(share * self.part(one + two) for one, two, share in pairs)
+        wrong = sum(share * self.part(two + one) for one, two, share in pairs)
         return float(right / (right + wrong))
 
     # --- what a true text is made of

@@ -12,7 +12,7 @@ import numpy as np
 
 from bertmini.config import InputError
 from bertmini.corpus import Corpus, write_corpus
-from bertmini.microworld.grammar import MAX_LENGTH, SLOT, WINDOW, Grammar
+from bertmini.microworld.grammar import MAX_LENGTH, SEGMENT, SLOT, WINDOW, Grammar
 
 # Given cumulative probabilities, an index. `random.Random(seed).random` is the same on every machine.
 Choose = Callable[[list[float]], int]
@@ -97,8 +97,9 @@ def cumulative(row: tuple[float, ...]) -> list[float]:
 def window_pairs(corpus: Corpus, room: int, seed: int, epoch: int) -> np.ndarray:
     """One pair of segments a story: a window of two to four whole sentences, cut in two, half of them crossed.
 
-    Each segment holds one sentence or two, by fair coins; the window's start is uniform over those that fit. With
-    probability one half the second segment is replaced by that of a window, drawn in the same way, of another story.
+    Each segment holds one sentence or, with probability 3/4, two (SEGMENT); the window's start is uniform over those
+    that fit. With probability 1/2 the second segment is replaced by that of a window, drawn in the same way, of
+    another story.
     room: how many tokens both segments may hold; nothing is trimmed. Returns (stories, 5): first, split, second, end
     (sentence numbers) and is_random, as `Epoch` wants them.
     """
@@ -109,7 +110,7 @@ def window_pairs(corpus: Corpus, room: int, seed: int, epoch: int) -> np.ndarray
         )
     starts, lengths = corpus.documents[:-1], np.diff(corpus.documents)
     count = len(starts)
-    first, second = rng.integers(1, WINDOW // 2 + 1, (2, count))
+    first, second = rng.choice(len(SEGMENT), (2, count), p=SEGMENT) + 1
     is_random = rng.integers(2, size=count)
     other = (np.arange(count) + is_random * rng.integers(1, count, size=count)) % count
     start, other_start = (

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from bertmini.microworld.floor import Floor, Likelihood
-from bertmini.microworld.grammar import WINDOW
+from bertmini.microworld.grammar import SEGMENT
 
 
 class FloorFromTheLeft(Floor):
@@ -25,18 +25,19 @@ class FloorFromTheLeft(Floor):
 
     def prefix(self, first: Tensor, second: Tensor | None = None) -> float:
         """P(an instance begins with these tokens): of its first segment, or of all of that and of its second."""
-        total, most = 0.0, WINDOW // 2
+        total = 0.0
         whole = [[]] if second is None else self.cuts(first)
         begun = self.begun(first if second is None else second)
         for one in whole:
             for two in begun:
-                for more in range(most - len(two) + 1):  # sentences that are still to come in this segment
+                for more in range(len(SEGMENT) - len(two) + 1):  # sentences that are still to come in this segment
+                    share = SEGMENT[len(two) + more - 1]
                     if second is None:
-                        total += sum(self.part(two, after=more + n) for n in range(1, most + 1)) / WINDOW
+                        total += share * sum(p * self.part(two, after=more + n) for n, p in enumerate(SEGMENT, 1))
                     else:
                         follows = self.part(one + two, after=more)
                         random = self.part(one, after=len(two) + more) * self.part(two, len(one), more)
-                        total += (follows + random) / WINDOW / 2
+                        total += share * SEGMENT[len(one) - 1] * (follows + random) / 2
         return float(total)
 
     def begun(self, evidence: Tensor) -> list[list[Likelihood]]:
@@ -61,5 +62,10 @@ class FloorFromTheLeft(Floor):
 
     def complete(self, first: Tensor) -> float:
         """P(the first segment is these tokens)."""
-        numbers = range(1, WINDOW // 2 + 1)
-        return float(sum(self.part(one, after=n) for one in self.cuts(first) for n in numbers)) / WINDOW
+        return float(
+            sum(
+                SEGMENT[len(one) - 1] * p * self.part(one, after=n)
+                for one in self.cuts(first)
+                for n, p in enumerate(SEGMENT, 1)
+            )
+        )

@@ -193,7 +193,7 @@ def place(step: int, instances: int, batch_size: int) -> tuple[int, int]:
 
 resume = Exercise(
     right=place,
-    cases=[(0, 1000, 16), (62, 1000, 16), (63, 1000, 16), (200, 1000, 16), (7, 32, 16), (13_000, 50_000, 16)],
+    cases=[(0, 1000, 16), (62, 1000, 16), (63, 1000, 16), (200, 1000, 16), (7, 32, 16), (10_000, 50_000, 16)],
     where="Look at the number of batches in an epoch: what becomes of the instances that do not fill a batch?",
     what="An epoch has instances / batch_size batches, rounded up. Divide the step by it: whole part, and rest.",
     line="return divmod(step, math.ceil(instances / batch_size))",

@@ -52,6 +52,15 @@ def bags_of(batch: Batch, without: Sequence[str] = ()) -> Bags:
     return bags(batch.token_ids, batch.segment_ids, batch.is_random, len(GRAMMAR.tokenizer), special)
 
 
+def without_friends(batch: Batch) -> Batch:
+    """The same instances, with every name that does not begin a sentence shown as [MASK]: only the heroes' are left."""
+    vocab, token_ids = GRAMMAR.tokenizer.vocab, batch.token_ids
+    names = torch.tensor([vocab[name] for name in GRAMMAR.hidden["name"]])
+    before = torch.tensor([vocab[token] for token in ("[CLS]", "[SEP]", ".")])  # what stands before a sentence
+    friends = torch.isin(token_ids, names) & ~torch.isin(token_ids.roll(1, 1), before)
+    return batch._replace(token_ids=token_ids.masked_fill(friends, GRAMMAR.tokenizer.mask_id))
+
+
 def exchanged(batch: Batch) -> Batch:
     """The same instances as [CLS] second [SEP] first [SEP]; without predictions."""
     token_ids, segment_ids = batch.token_ids.clone(), batch.segment_ids.clone()
@@ -163,6 +172,10 @@ def players() -> dict:
             passes = [instances(train, pairs, 1, number) for number in range(PASSES)]
             for name, kind in (("one bag", OneBag), ("two bags", TwoBags)):
                 result[f"{name}, taught {task}"] = play_with_bags(kind, task, passes, held_out)
+            if task == "next sentence":
+                result["two bags without friends, taught next sentence"] = play_with_bags(
+                    TwoBags, task, [without_friends(batch) for batch in passes], without_friends(held_out)
+                )
         hourless = play_with_bags(TwoBags, "order", passes, held_out, HOURS)
         result["two bags without hours, taught order"] = hourless
         result["tiny, taught order"] = {"order": []}

@@ -1,17 +1,20 @@
 """The measurements of notebooks/08_pretraining.ipynb that take too long for the page.
 
 What was expected, written down before the runs:
-memorise: after 3,000 steps on 50 stories tiny's loss at [MASK] on these stories, with fresh masks, is under half the
-floor's on the same gaps, and on unseen stories it rises again by 0.3 nats. Neither came true: 0.55 on a floor of 0.49,
-and no rise. So the run was made longer, and the expectation smaller: after 8,000 steps the loss is under 0.9 times
-the floor's on the 50 stories, and 0.8 nats above it on others; after as many steps on 5,000 stories less than 0.1 nats
-lie between stories seen and unseen.
+memorise: the first run of all had 3,000 steps, in the world as it was then, and was expected to end with tiny's loss
+at [MASK] on its 50 stories, with fresh masks, under half the floor's on the same gaps, and with a loss on unseen
+stories that rises again by 0.3 nats. Neither came true: 0.55 on a floor of 0.49, and no rise. So the run was made
+longer, and the expectation smaller: after 7,000 steps the loss is under 0.9 times the floor's on the 50 stories, and
+0.8 nats above it on others; after as many steps on 5,000 stories less than 0.1 nats lie between those seen and others.
 warm-up: at the usual rate warm-up makes no difference of 0.1 nats to tiny; at four times that rate it helps.
 """
 
 import tempfile
 from pathlib import Path
 
+import torch
+
+from bertmini import load
 from bertmini.batches import Batch, Epoch
 from bertmini.config import BertConfig
 from bertmini.corpus import Corpus
@@ -20,18 +23,21 @@ from bertmini.microworld import Floor, Grammar, prepare_world, window_pairs
 from bertmini.microworld.grammar import MAX_LENGTH
 from bertmini.microworld.measure import measure
 from bertmini.mlm import fill_mask
-from bertmini.run import WORLD_MODEL, WORLD_RATES
+from bertmini.run import WORLD, WORLD_MODEL, WORLD_RATES
 from bertmini.tokenizer import Tokenizer
 from bertmini.train import Options, Training, stream
 
-STORY = "at dawn baker otto fed his parrot . otto bought his parrot honey ."
-GAPS = {  # what fill-mask is asked, and what stood there
-    "at dawn baker otto [MASK] his parrot . otto bought his parrot honey .": "fed",
-    "the barrels near the kettle [MASK] sticky .": "were",
-    "sailor robin took her [MASK] to the jetty .": "compass",
-    "at dawn baker otto fed his parrot . otto bought [MASK] parrot honey .": "his",
-    "at dawn baker otto fed his parrot . otto bought his [MASK] honey .": "parrot",
-    "at dawn baker otto fed his parrot . otto bought his parrot [MASK] .": "honey",
+MINI = Path(__file__).resolve().parents[3] / "data/models/microworld-mini"
+GAPS = {  # what fill-mask is asked, and what stood there: all of it can be told in this world
+    "otto and his parrot from the market sang that the bark [MASK] . otto fed his parrot honey .": "echoed",
+    "otto and his parrot from the market sang that the bark echoed . [MASK] fed his parrot honey .": "otto",
+    "otto and his parrot from the market sang that the bark echoed . otto fed [MASK] parrot honey .": "his",
+    "otto and his parrot from the market sang that the bark echoed . otto fed his [MASK] honey .": "parrot",
+    "otto and his parrot from the market sang that the bark echoed . otto fed his parrot [MASK] .": "honey",
+    "otto and his parrot from the market sang that the bark echoed . otto dreamed that the bank [MASK] .": "lent",
+    "robin the sailor took her [MASK] to ivy .": "compass",
+    "mara said the barrels near the kettle [MASK] sticky .": "were",
+    "mara met grandmother in port haven . mara made [MASK] cry hooray .": "westmark",
 }
 
 
@@ -48,7 +54,8 @@ class World:
         config = BertConfig.preset(preset, vocab_size=len(self.tokenizer), **WORLD_MODEL)
         options = Options(
             corpus="microworld", preset=preset, steps=steps, batch_size=16, max_length=MAX_LENGTH, seed=seed,
-            learning_rate=rate or WORLD_RATES[preset], device="cpu", precision="fp32",
+            learning_rate=rate or WORLD_RATES[preset], masked_lm_prob=WORLD["masked_lm_prob"], device="cpu",
+            precision="fp32",
         )  # fmt: skip
         return kind(config, options)
 
@@ -62,9 +69,13 @@ class World:
 
     def seen(self, count: int) -> list[Batch]:
         """As many instances of the stories that are trained on, with masks that training does not draw (its seed)."""
+        return self.instances(self.train, count)
+
+    def instances(self, stories: Corpus, count: int) -> list[Batch]:
+        """As many as are wanted: one of every story, then another of every story, and so on."""
         batches, epoch, left = [], 0, count
         while left:
-            instances = Epoch(self.train, self.tokenizer, MAX_LENGTH, 10**6, epoch, window_pairs)
+            instances = Epoch(stories, self.tokenizer, MAX_LENGTH, 10**6, epoch, window_pairs)
             for rows in instances.batches(50):
                 if left:
                     batches.append(instances.collate([instances[i] for i in rows[:left]]))
@@ -89,9 +100,9 @@ def memorise() -> dict:
             for name, batches in groups.items():
                 players = measure(floor, batches)
                 floors[name] = round(float(players.floor[players.masked].mean()), 4)
-            training = world.begin("tiny", 8000, seed=1)
+            training = world.begin("tiny", 7000, seed=1)
             curve, batches = [], world.batches(training)
-            for last in (0, 100, 200, 400, 700, 1000, 1500, 2000, 3000, 4000, 5000, 6000, 7000, 8000):
+            for last in (0, 100, 200, 400, 700, 1000, 1500, 2000, 3000, 4000, 5000, 6000, 7000):
                 while training.step < last:
                     training.update(next(batches))
                 curve.append([last, *(world.loss(training, group) for group in groups.values())])
@@ -110,8 +121,8 @@ class NoWarmUp(Training):
 def warm_up() -> dict:
     """Short runs with and without warm-up: the mean training loss (MLM, nats) of every 25 steps, and one unseen."""
     runs = {}
-    settings = [("tiny", 600, rate, seed) for rate in (1e-3, 4e-3) for seed in (0, 1, 2)]
-    settings += [("mini", 300, rate, 0) for rate in (6e-4, 2.4e-3)]
+    settings = [("tiny", 500, rate, seed) for rate in (1e-3, 4e-3) for seed in (0, 1, 2)]
+    settings += [("mini", 300, rate, 0) for rate in (5e-4, 2e-3)]
     with tempfile.TemporaryDirectory() as folder:
         world = World(9_600, Path(folder))
         unseen = world.unseen(500)
@@ -129,11 +140,24 @@ def warm_up() -> dict:
 
 
 def before_during_after() -> dict:
-    """What fill-mask says before, during and after the training of the tiny model that the project ships, repeated."""
-    at = [0, 50, 100, 200, 400, 700, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 10_000, 13_000]
-    said = []
+    """The training of the tiny model that the project ships, repeated: on the way, what fill-mask says, and the loss.
+
+    The loss at [MASK] by kinds of words, those of the log and the hero's name, on 2,000 instances of unseen stories;
+    and beside it that of the finished mini.
+    """
+    at = [0, 50, 100, 200, 400, 700, 1000, 1500, 2000, 3000, 4000, 5500, 7000, 8500, WORLD["steps"]]
+    said, nats = [], []
     with tempfile.TemporaryDirectory() as folder:
         world = World(50_000, Path(folder))
+        world.grammar.phenomena["name"] = ["{name}"]
+        unseen = world.instances(world.held_out, 2000)
+        players = measure(Floor(world.grammar), unseen)
+        kinds = {name: shows & players.masked for name, shows in players.phenomena.items()} | {"all": players.masked}
+
+        def by_kind(model: torch.nn.Module) -> dict[str, float]:
+            scores = score(model, unseen, world.tokenizer.mask_id).nats.numpy()
+            return {name: round(float(scores[chosen].mean()), 4) for name, chosen in kinds.items()}
+
         training = world.begin("tiny", at[-1], seed=0)
         batches = world.batches(training)
         for last in at:
@@ -145,7 +169,19 @@ def before_during_after() -> dict:
                 best = [[token, round(p, 3)] for token, p in guesses[:4]]
                 said.append([last, text, word, round(dict(guesses)[word], 4), best])
             training.model.train()
-    return {"step, text, word, its chance, the likeliest": said}
+            nats.append([last, by_kind(training.model)])
+        columns = {"own sentence": players.own_sentence, "floor": players.floor}
+        best = {
+            name: {"positions": int(chosen.sum())}
+            | {player: round(float(values[chosen].mean()), 4) for player, values in columns.items()}
+            for name, chosen in kinds.items()
+        }
+    return {
+        "step, text, word, its chance, the likeliest": said,
+        "step, nats by kind": nats,
+        "mini, nats by kind": by_kind(load(MINI)[0]),
+        "best by kind": best,
+    }
 
 
 RUNS = {"pretraining-memorise": memorise, "pretraining-warm-up": warm_up, "pretraining-before": before_during_after}

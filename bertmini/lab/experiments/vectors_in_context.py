@@ -158,7 +158,7 @@ def subjects(pairs: int = 150, seed: int = 0) -> tuple[list[str], Tensor, Tensor
 
 
 def verb_gaps(told: Iterable[Agreement], count: int = 200) -> tuple[list[str], Tensor, Tensor]:
-    """Sentences of the microworld such as: the barrels near the kettle [MASK] sticky . Half of them want were.
+    """Sentences of the microworld such as: mara said the barrels near the kettle [MASK] sticky . Half want were.
 
     Returns the texts, and, each of shape (count,): whether were was there, and in which half of the alphabet (every
     second letter) the subject begins: a fold, so that a probe is tested on nouns that it has not seen.
@@ -168,7 +168,8 @@ def verb_gaps(told: Iterable[Agreement], count: int = 200) -> tuple[list[str], T
     gaps: list[str] = []
     for verb in ("was", "were"):
         gaps += [text.replace(f" {verb} ", " [MASK] ") for text in right if f" {verb} " in text][: count // 2]
-    return gaps, torch.arange(count) // (count // 2), torch.tensor([ord(text[len("the ")]) % 2 for text in gaps])
+    subjects = [text.partition(" said the ")[2] for text in gaps]
+    return gaps, torch.arange(count) // (count // 2), torch.tensor([ord(subject[0]) % 2 for subject in subjects])
 
 
 # ---- Misspellings ----

@@ -4,15 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.patches import FancyArrowPatch, Rectangle
+from matplotlib.patheffects import withStroke
 
 from bertmini.lab.figures import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, blank
 
-YELLOW = "#F0E442"
-
-VARIABLE = {
-    "name": BLUE, "pronoun": YELLOW, "town": ORANGE, "job": GREEN, "topic": PURPLE, "mood": RED, "colour": INK,
-}  # fmt: skip
+VARIABLE = {"name": BLUE, "pronoun": "#767676", "town": ORANGE, "job": GREEN, "topic": PURPLE, "mood": RED}
 PLAYER = {"word frequencies": FAINT, "the reader": PURPLE, "BERT": BLUE, "the best player": GREEN}
 
 
@@ -30,23 +28,30 @@ def story(hidden: Mapping[str, str], sentences: Sequence[Sequence[tuple[str, str
             look = {"family": "monospace", "size": 9.5, "va": "center"}
             if variable:
                 corner, width = (x - 0.4, y + top - 1 + 0.12), letter * len(phrase) + 0.8
-                ax.add_patch(Rectangle(corner, width, 0.76, color=VARIABLE[variable], alpha=0.3, lw=0))
-                from_above = (x + width / 2 - 0.4, corner[1] - 0.02)
-                first.setdefault(variable, from_above if y == 1 else (corner[0] + width, corner[1] + 0.38))
+                tint = [0.7 + 0.3 * part for part in to_rgb(VARIABLE[variable])]  # opaque: an arrow passes behind it
+                ax.add_patch(Rectangle(corner, width, 0.76, color=tint, lw=0, zorder=2))
+                first.setdefault(variable, (x + width / 2 - 0.4, corner[1] - 0.02))
                 look["weight"] = "bold"
+            else:
+                look["path_effects"] = [withStroke(linewidth=3, foreground="white")]
             ax.text(x, y + top - 0.5, phrase, **look)
             x += letter * (len(phrase) + 1)
     shown = sorted(first, key=lambda variable: first[variable][::-1])
+    step = 69.4 / len(hidden)
     for i, variable in enumerate(shown + [variable for variable in hidden if variable not in first]):
-        x, colour = 10 * i + 0.2, VARIABLE[variable]
-        ax.add_patch(Rectangle((x, 0.1), 9.2, 1.5, facecolor=colour, alpha=0.3, lw=0))
+        x, colour = step * i + 0.2, VARIABLE[variable]
+        ax.add_patch(Rectangle((x, 0.1), step - 0.4, 1.5, facecolor=colour, alpha=0.3, lw=0))
         ax.add_patch(Rectangle((x, 0.1), 0.7, 1.5, facecolor=colour, lw=0))
-        ax.text(x + 1.2, 0.52, variable, size=9, va="center", color="#444444")
-        ax.text(x + 1.2, 1.16, hidden[variable], size=10, va="center", weight="bold")
+        ax.text(x + 1, 0.52, variable, size=8.5, va="center", color="#444444")
+        ax.text(x + 1, 1.16, hidden[variable], size=8.5, va="center", weight="bold")
         if variable in first:
             arrow = {"arrowstyle": "-|>", "mutation_scale": 9, "color": colour, "lw": 1.4, "shrinkA": 0, "shrinkB": 0}
-            bend = 0 if first[variable][1] < top + 1 else -0.3  # round the ends of the lines above it
-            ax.add_patch(FancyArrowPatch((x + 4.6, 1.62), first[variable], connectionstyle=f"arc3,rad={bend}", **arrow))
+            bend = 0 if first[variable][1] < top + 1 else -0.25
+            ax.add_patch(
+                FancyArrowPatch(
+                    (x + step / 2 - 0.2, 1.62), first[variable], connectionstyle=f"arc3,rad={bend}", **arrow
+                )
+            )
 
 
 def chances(panels: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
@@ -54,7 +59,7 @@ def chances(panels: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
     titles = [text.replace(" / ", "\n/ ").replace(" . ", " .\n  ") for text in panels]  # a sentence a line
     rows = [len(next(iter(players.values()))) for players in panels.values()]
     height = 0.34 * sum(rows) + sum(0.42 + 0.17 * title.count("\n") for title in titles) + 0.4
-    figure, axes = plt.subplots(len(panels), 1, figsize=(5.0, height), height_ratios=[n + 0.2 for n in rows])
+    figure, axes = plt.subplots(len(panels), 1, figsize=(6.2, height), height_ratios=[n + 0.2 for n in rows])
     for ax, title, players in zip(axes, titles, panels.values(), strict=True):
         words = list(next(iter(players.values())))
         for i, (player, given) in enumerate(players.items()):
@@ -65,7 +70,7 @@ def chances(panels: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
                 ax.text(share + 0.01, row, f"{share:.0%}", va="center", size=9)
         ax.set_yticks(range(len(words)), words, size=10)
         ax.set(xlim=(0, 1.12), xticks=[], ylim=(len(words) - 0.4, -0.6))
-        ax.set_title(title, loc="left", size=9.5, family="monospace")
+        ax.set_title(title, loc="left", size=9, family="monospace")
         ax.spines["bottom"].set_visible(False)
         ax.tick_params(length=0)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
@@ -79,20 +84,20 @@ def from_chance_to_loss(marked: Mapping[float, str]) -> None:
     for chance, text in marked.items():
         ax.plot([chance], [-np.log(chance)], "o", color=BLUE)
         ax.annotate(text, (chance, -np.log(chance)), (8, 5), textcoords="offset points", size=10)
-    ax.set(xlabel="p, the chance that was given to the true word", ylabel="loss, −log p (nats)", xlim=(0, 1.12))
-    ax.set_ylim(-0.15, 5)
+    ax.set(xlabel="p, the chance that was given to the true word", ylabel="loss, −log p (nats)")
+    ax.set(xlim=(0, 1.18), ylim=(-0.15, 5), xticks=[0, 0.25, 0.5, 0.75, 1])
 
 
 def honesty(truths: Mapping[str, float]) -> None:
     """What saying q costs on average where a chance is really p: one curve a case, lowest at q = p."""
     _, ax = plt.subplots(figsize=(5.6, 3.4))
-    q = np.linspace(0.02, 0.98, 300)
+    q = np.linspace(0.005, 0.995, 400)
     for (name, p), colour, style in zip(truths.items(), (BLUE, RED, GREEN), ("-", "--", ":"), strict=False):
         ax.plot(q, -p * np.log(q) - (1 - p) * np.log(1 - q), style, color=colour, marker="", linewidth=2, label=name)
         lowest = -p * np.log(p) - (1 - p) * np.log(1 - p)
         ax.plot([p], [lowest], "o", color=colour)
         ax.annotate(f"{lowest:.2f}", (p, lowest), (0, 7), textcoords="offset points", ha="center", size=9.5)
-    ax.set(xlabel="q, the chance that the player says", ylabel="average loss (nats)", ylim=(0, 2.2))
+    ax.set(xlabel="q, the chance that the player says", ylabel="average loss (nats)", ylim=(0, 3))
     ax.legend(title="the chance is really")
 
 
@@ -119,5 +124,5 @@ def players(losses: Mapping[str, tuple[float, float]]) -> None:
         ax.barh(y, loss, color=PLAYER[name], height=0.66, xerr=error, ecolor=INK, capsize=3)
         ax.text(loss + error + 0.06, y, f"{loss:.2f}", va="center", size=10)
     ax.set_yticks(range(len(losses)), losses)
-    ax.set(xlabel="loss (nats a hidden word), ± two standard errors", ylim=(len(losses) - 0.5, -0.5))
+    ax.set(xlabel="loss (nats per hidden word), ± two standard errors", ylim=(len(losses) - 0.5, -0.5))
     ax.set_xlim(0, 1.12 * max(loss + error for loss, error in losses.values()))

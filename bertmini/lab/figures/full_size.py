@@ -84,10 +84,10 @@ def steps(runs: Mapping[str, Mapping[str, Sequence]], levels: Mapping[str, float
         above.axhline(level, color=colour, linestyle=":")
         above.annotate(name, (0, level), (4, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
                        size=9.5)  # fmt: skip
-    above.set(xscale="log", xlabel="step", ylabel="held-out loss at [MASK], nats", ylim=(0.4, 1.8))
-    above.set_xticks([1000, 2000, 4000, 8000, 16000], ["1,000", "2,000", "4,000", "8,000", "16,000"])
+    above.set(xscale="log", xlabel="step", ylabel="held-out loss at [MASK], nats", ylim=(0.8, 1.8))
+    above.set_xticks([1000, 2000, 4000, 8000], ["1,000", "2,000", "4,000", "8,000"])
     below.set(xscale="log", yscale="log", xlabel="FLOP", ylabel="nats above the floor")
-    below.set_yticks([0.05, 0.1, 0.2, 0.5, 1], ["0.05", "0.1", "0.2", "0.5", "1"])
+    below.set_yticks([0.02, 0.05, 0.1, 0.2, 0.5, 1], ["0.02", "0.05", "0.1", "0.2", "0.5", "1"])
     for ax in (above, below):
         ax.minorticks_off()
         ax.legend()

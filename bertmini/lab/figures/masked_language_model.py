@@ -61,6 +61,7 @@ def paths(L: int, seen: Mapping[str, Sequence[tuple[tuple[int, int], tuple[int, 
     seen: title -> the looks, ((position, layer below), (position, layer above)). The lines on a way from the middle
     token to the middle's last vector are thick and red.
     """
+    at = (0, 1.25, 2)  # not in the middle: a line from corner to corner must miss the dot
     _, axes = plt.subplots(1, len(seen), figsize=(5.4, 2.3), sharey=True)
     for ax, (title, looks) in zip(axes, seen.items(), strict=True):
         below = {(1, 0)}
@@ -72,13 +73,14 @@ def paths(L: int, seen: Mapping[str, Sequence[tuple[tuple[int, int], tuple[int, 
         for a, b in looks:
             way = a in below and b in above and b in below
             look = {"color": RED, "linewidth": 2.6, "zorder": 2} if way else {"color": "#BBBBBB", "linewidth": 1}
-            ax.plot([a[0], b[0]], [a[1], b[1]], marker="", **look)
+            look["linestyle"] = ":" if a[0] == b[0] else "-"  # dotted: the residual
+            ax.plot([at[a[0]], at[b[0]]], [a[1], b[1]], marker="", **look)
         top = max(b[1] for _, b in looks)
         for layer in range(top + 1):
             for x in range(3):
                 colour = (RED if x == 1 else INK) if layer == 0 else BLUE
-                ax.plot(x, layer, "o", color=colour, markersize=11, zorder=3)
-        ax.set(xlim=(-0.4, 2.4), ylim=(-0.3, L + 0.3), xticks=range(3))
+                ax.plot(at[x], layer, "o", color=colour, markersize=11, zorder=3)
+        ax.set(xlim=(-0.4, 2.4), ylim=(-0.3, L + 0.3), xticks=at)
         ax.set_xticklabels(["old", "mill", "with"], size=10)
         ax.set_title(title, size=10)
         ax.tick_params(length=0)
@@ -104,7 +106,7 @@ def learning(
             ax.plot(steps, line, color=colour, marker=marker, markersize=5, markevery=5, linewidth=1.5, label=label)
     for label, (nats, of) in floors.items():
         ax.axhline(nats, color=CURVE[of][0], linestyle=":", linewidth=1.5)
-        ax.text(steps[-1], nats - 0.03, label, ha="right", va="top", size=10, color=INK)
+        ax.text(steps[-1], nats - 0.05, label, ha="right", va="top", size=10, color=INK)
     ax.set(ylim=(-0.04, 1.45), xlabel="step", ylabel="loss (nats)", xticks=range(0, steps[-1] + 1, 500))
     ax.legend(loc="upper right", fontsize=10)
 
@@ -116,9 +118,9 @@ def cost(T: int, costs: Mapping[str, tuple[int, int]], P: int) -> None:
         times = all_of_them / some
         ax.bar(x, times, width=0.6, color=BLUE, label=None if x else f"scores at all {T} positions")
         ax.text(x, times + 0.08, f"{times:.1f}", ha="center", size=10)
-    ax.axhline(1, color=INK, linestyle=":", linewidth=1.5, marker="", label=f"scores at {P} of them")
+    ax.axhline(1, color=INK, linestyle=":", linewidth=1.5, marker="", label=f"scores at {P} positions, counted as 1")
     ax.set_xticks(range(len(costs)), list(costs))
-    ax.set(ylabel="times as much", ylim=(0, 4.9))
+    ax.set(ylabel="arithmetic, as a multiple", ylim=(0, 4.9))
     ax.legend(fontsize=10)
 
 

@@ -65,7 +65,7 @@ def shares(by_size: Mapping[int, tuple[int, int]], exact: Sequence[float], drawn
     top.set_xticklabels([*map(str, sizes[:-1]), f"{sizes[-1]}+"])
     lines = range(1, len(exact) + 1)
     bottom.plot(lines, [100 * p for p in exact], "-", color=INK, marker="", label="calculated")
-    bottom.plot(list(drawn), [100 * p for p in drawn.values()], "o", color=RED, markersize=6, label="drawn")
+    bottom.plot(list(drawn), [100 * p for p in drawn.values()], "o", color=RED, markersize=6, label="counted")
     bottom.set(ylim=(40, 105), xlabel="sentences in a document that is one chunk", ylabel="random, %")
     bottom.legend(loc="upper right", fontsize=10.5)
     for ax in (top, bottom):
@@ -100,7 +100,7 @@ def players(panels: Mapping[str, Mapping[str, float]]) -> None:
             untaught = "not taught" in name
             look = {"facecolor": "white", "hatch": "////", "edgecolor": colour} if untaught else {"facecolor": colour}
             ax.barh(y, 100 * share, height=0.72, linewidth=0, **look)
-            ax.text(100 * share + 1, y, f"{100 * share:.0f}", va="center", size=10.5)
+            ax.text(max(100 * share, 50) + 1, y, f"{100 * share:.0f}", va="center", size=10.5)  # beside the line
         ax.axvline(50, color="#555555", linestyle=":", linewidth=1.4)
         ax.set(xlim=(0, 108), ylim=(len(bars) - 0.5, -0.5), xticks=range(0, 101, 25))
         ax.set_yticks(range(len(bars)), bars, size=10.5)

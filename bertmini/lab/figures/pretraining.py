@@ -42,19 +42,19 @@ def first_fall(curve: Curve, lines: Mapping[str, float]) -> None:
 
 
 def by_phenomenon(panels: Mapping[str, Mapping], highest: float = 2.6) -> None:
-    """Small multiples: for each phenomenon the curves of some models, the floor and the own-sentence player.
+    """Small multiples: for each phenomenon a model's curve, where a larger one ended, and the two best players.
 
-    panels: name -> {"curves": model -> curve, "floor": nats, "own sentence": nats}.
+    panels: name -> {"curve": curve, "larger": (step, nats), "floor": nats, "own sentence": nats}.
     """
     rows = (len(panels) + 1) // 2
     figure, axes = plt.subplots(rows, 2, figsize=(5.0, 1.5 * rows + 0.8), sharex=True, sharey=True, squeeze=False)
-    looks = [{"color": BLUE, "linewidth": 2}, {"color": PURPLE, "linewidth": 1.3}]
     for ax, (name, panel) in zip(axes.flat, panels.items(), strict=False):
-        for (model, curve), look, marker in zip(panel["curves"].items(), looks, ("o", ""), strict=False):
-            thousands = [(step / 1000, nats) for step, nats in curve]
-            draw(ax, thousands, label=model, marker=marker, markersize=3.5, **look)
+        thousands = [(step / 1000, nats) for step, nats in panel["curve"]]
         ax.axhline(panel["own sentence"], color=ORANGE, linestyle="-.", marker="", label="best that sees one sentence")
         ax.axhline(panel["floor"], color=GREEN, linestyle=":", linewidth=2, marker="", label="floor")
+        draw(ax, thousands, label="tiny in training", marker="s", markersize=3.5, color=PURPLE, linewidth=1.5)
+        step, nats = panel["larger"]
+        draw(ax, [(step / 1000, nats)], color=BLUE, marker="*", markersize=10, linestyle="", label="mini, trained")
         ax.set_title(name, size=11)
         ax.set(ylim=(-0.12, highest))
     for ax in axes[:, 0]:

@@ -42,6 +42,6 @@ def run_curve(run: Mapping, stacked: bool = False) -> Figure:
     right.annotate('always "random"', (1, 100 * evaluated[0]["held_out_random_share"]), (0, -4), **label)
     if "best_nsp_accuracy" in best:
         right.axhline(100 * best["best_nsp_accuracy"], color=GREEN, linestyle=":")
-        right.annotate("the best possible", (1, 100 * best["best_nsp_accuracy"]), (0, -4), **label)
+        right.annotate("the best possible", (1, 100 * best["best_nsp_accuracy"]), (0, 4), **label | {"va": "bottom"})
     right.set(xlabel="step", ylabel="next sentence right (%)", ylim=(40, 100))
     return figure

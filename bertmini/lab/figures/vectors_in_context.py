@@ -24,8 +24,10 @@ def planes(panels: Mapping[str, Tensor], is_second: Sequence[bool], names: tuple
         for second, (colour, marker) in enumerate(((FIRST, "o"), (SECOND, "s"))):
             chosen = [point for point, label in zip(points.tolist(), is_second, strict=True) if label == bool(second)]
             x, y = zip(*chosen, strict=True)
-            ax.scatter(x, y, s=26, color=colour, marker=marker, alpha=0.8, linewidths=0,
-                       label=names[second] if ax is axes.flat[0] else None)  # fmt: skip
+            size, width, inside = (38, 1.6, "none") if second else (22, 0, colour)
+            label = names[second] if ax is axes.flat[0] else None  # a dot can be seen through a square
+            look = {"marker": marker, "edgecolors": colour, "linewidths": width, "alpha": 0.8}
+            ax.scatter(x, y, size, inside, label=label, **look)
         reach = max(1.15 * float(points.abs().max()), 1e-2)  # no microscope for one spot's last digits
         ax.set(title=title, xticks=[], yticks=[], xlim=(-reach, reach), ylim=(-reach, reach))
         ax.spines[["top", "right"]].set_visible(True)
@@ -72,7 +74,7 @@ def harm(
             for share, values in zip(shares, seeds, strict=True):
                 ends = [scale * min(values), scale * max(values)]
                 ax.plot([100 * share] * 2, ends, color=colour, marker="", linewidth=1.2)
-        ax.set(xlabel=xlabel)
+        ax.set(xlabel=xlabel, xticks=[round(100 * x) for x in shares])
     axes[0].axhline(50, color=INK, linestyle=":", linewidth=1.5)
     axes[0].set(title="sentences read right, %", ylim=(45, 100))
     axes[1].set(title="cosine to the clean vector", ylim=(0, 1.03))
