@@ -113,7 +113,8 @@ def noise(norms: Mapping[str, tuple[float, float]], sizes: Sequence[int],
     below.annotate("the batch it was trained with: 16", (0.98, 16), (0, 4), xycoords=("axes fraction", "data"),
                    textcoords="offset points", ha="right", size=9.5)  # fmt: skip
     below.set(xscale="log", yscale="log", xlabel="step", ylabel="noise scale, sequences")
-    below.set_xticks([10, 30, 100, 300, 1000, 3000, 13000], ["0", "30", "100", "300", "1,000", "3,000", "13,000"])
+    ticks = (0, 30, 100, 300, 1000, 3000, way[-1][0])
+    below.set_xticks([max(step, 10) for step in ticks], [f"{step:,}" for step in ticks])
     below.minorticks_off()
     below.legend(loc="upper left")
 
