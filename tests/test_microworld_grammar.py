@@ -132,7 +132,7 @@ CASES = [
     ('topic = ["river", "woods", "game"]', f"topic = {['a' * (i + 1) for i in range(5001)]}", "hidden",
      "2 x 5001 joint states are more than 10,000", "take a variable or values out"),
     ('who = ["mara", "otto"]', "who = []", "slots.who", "no words", "give at least one"),
-    ('who = ["mara", "otto"]', "who = 3", "slots.who", "no words", "give at least one"),
+    ('who = ["mara", "otto"]', "who = 3", "slots.who", "3 is neither words nor", "give one of these"),
     ('woods = ["ford", "glade"]', "woods = []", "slots.place.topic.woods", "no words", "give at least one"),
     ('woods = ["ford", "glade"]', "woods = {}", "slots.place.topic.woods", "no words", "give at least one"),
     ('who = ["mara", "otto"]', 'who = ["mara", "otto", "mara"]', "slots.who", "a phrase occurs twice",
@@ -151,8 +151,9 @@ CASES = [
     ('who = ["mara", "otto"]', "who = {}", "slots.who", "depends on nothing", "name exactly one of town, topic"),
     ("all sleep .", "all {nap} .", "scenes.dusk.first", "unknown slot {nap} in 'all {nap} .'", "add it to [slots]"),
     ("{who} walks on .", "{who} walks {on} .", "scenes.walk.second", "unknown slot {on}", "add it to [slots]"),
-    ('first = ["all sleep ."]', "first = []", "scenes.dusk.first", "a template without words", "at least a word"),
-    ('first = ["all sleep ."]', "", "scenes.dusk.first", "a template without words", "at least a word"),
+    ('first = ["all sleep ."]', "first = []", "scenes.dusk.first", "no list of templates", "in square brackets"),
+    ('first = ["all sleep ."]', "", "scenes.dusk.first", "no list of templates", "in square brackets"),
+    ('first = ["all sleep ."]', 'first = "all sleep ."', "scenes.dusk.first", "no list of templates", "at least one"),
     ('first = ["all sleep ."]', 'first = ["all sleep .", " "]', "scenes.dusk.first", "a template without words",
      "at least a word"),
     ('first = ["all sleep ."]', "first = [3]", "scenes.dusk.first", "a template without words", "at least a word"),
@@ -185,6 +186,17 @@ CASES = [
     ("[slots]", "[slot]\nx = 1\n[slots]", "slot", "unknown", "the sections are hidden"),
     ("all sleep .", "all sleep .\"]\nagian = 0.5\nsecond = [\"all sleep .", "scenes.dusk",
      "write a table with again", "nothing else"),
+    ("boathouse = [", "boathuose = [", "pieces.boathuose", "no word of the grammar", "mend it"),
+    ("again = 0.2", "again = 0\nsecond = [\"all sleep .\"]", "scenes.work.second", "never told", "leave `second` out"),
+    ("next = { work = 0.75, walk = 0.25 }", 'next = "work"', "scenes.walk", "no story comes here", "an earlier `next`"),
+    ("next = { dusk = 1.0 }", "next = 0", "scenes.work.next", "0 is neither words nor", "give one of these"),
+    ("next = { dusk = 1.0 }", "next = { dusk = true }", "scenes.work.next", "no number above 0", "mend it"),
+    ('who = ["mara", "otto"]', 'who = ["mara", "otto"]\n"my who" = ["mara"]', "slots.my who", "letters, digits and _",
+     "rename it"),
+    ('who = ["mara", "otto"]', 'who = { mara = 0.8, otto = "0.2" }', "slots.who", "other things are mixed",
+     "without quotes"),
+    ('"norland", "{town}"', '"boathouse"', "phenomena.fact", "boathouse is cut into pieces", "a whole word"),
+    ('fact = ["norland", "{town}"]', 'piece = ["norland"]', "phenomena.piece", "this name stands for", "take another"),
     ('"norland", "{town}"', '"gotham"', "phenomena.fact", "gotham is neither", "a {slot} of the grammar"),
     ('"norland", "{town}"', '"{city}"', "phenomena.fact", "{city} is neither", "a {slot} of the grammar"),
 ]  # fmt: skip
@@ -213,6 +225,11 @@ def test_a_slot_stands_alone(tmp_path, small):
         InputError, match=r"world\.toml.*'\{who\}s' in 'all \{who\}s sleep \.' is no word; .*spaces around"
     ):
         load(tmp_path, SMALL.replace("all sleep .", "all {who}s sleep ."))
+
+
+def test_a_slot_that_depends_on_what_is_not_there(tmp_path):
+    with pytest.raises(InputError, match=r"slots\.who: depends on name; name exactly one of the hidden .* none yet"):
+        load(tmp_path, '[slots]\nwho = { name = { mara = "mara" } }\n')
 
 
 def test_a_grammar_without_scenes(tmp_path):
@@ -362,8 +379,7 @@ def test_its_towns_are_a_ring(world):
 def test_half_a_town_does_not_tell_what_the_town_tells(world):
     """p(phrase | half) = p(phrase), 1/2 for each of two countries, in every slot that depends on the town."""
     towns = [tuple(town.split()) for town in world.hidden["town"]]
-    facts = (slot for name, slot in world.slots.items() if slot.variable == "town" and name != "town")
-    told = [slot for slot in facts if slot.table.max() == 1]  # what the whole town tells; distractors leave it out
+    told = [slot for name, slot in world.slots.items() if slot.variable == "town" and name != "town"]
     assert world.slots["country"] in told and len(world.slots["country"].phrases) == 2
     for slot in told:
         for half in set(chain.from_iterable(towns)):

@@ -121,6 +121,22 @@ def test_an_answer_stands_where_it_is_said_to(world, told):
     determined([(question, text, answer) for question, text, answer, _ in found], 2)
 
 
+def test_an_answer_is_the_only_one(world, told):
+    """Whoever has the hero's name in the text has the hero's job and animal: nobody else is called so."""
+    kinds = Counter()
+    for question, text, answer, _ in labels.questions(world, told):
+        words, hero = text.split(), text.split()[0]
+        after = {"what": [hero, "the"], "who": [hero, "and", "PRONOUN"]}.get(question.split()[0])
+        for i in range(len(words) - 3):
+            if after and [hero, "the"] == words[i : i + 2] == after:
+                assert words[i + 2] == answer, text
+                kinds["job"] += 1
+            if after and len(after) == 3 and words[i : i + 2] == after[:2] and words[i + 2] in ("her", "his", "their"):
+                assert words[i + 3] == answer, text
+                kinds["animal"] += 1
+    assert min(kinds["job"], kinds["animal"]) > 100
+
+
 def test_facts_follow_from_the_text_and_the_world(world, told):
     known = labels.known_towns(world)
     unknown = [town for town in world.hidden["town"] if town not in known]
@@ -196,6 +212,7 @@ def test_a_grammar_without_what_a_label_needs(tmp_path):
     [
         ('hypothesis = "{nobody} sleeps ."', "unknown slot {nobody}"),
         ("hypothesis = 3", 'write hypothesis = "words'),
+        ('question = "who ?"', "question: unknown; write questions"),
         ('hypothesis = "mara sleeps"', 'write hypothesis = "words'),
         ('questions = { nobody = "who ?" }', "unknown slot {nobody}"),
         ('questions = ["who ?"]', 'write hypothesis = "words'),
@@ -206,4 +223,4 @@ def test_labels_that_cannot_be_asked(tmp_path, lines, wanted):
     path.write_text(SMALL + "[labels]\n" + lines, encoding="utf-8")
     with pytest.raises(InputError) as error:
         Grammar.load(path)
-    assert str(error.value).startswith(f"{path}, labels: ") and wanted in str(error.value)
+    assert str(error.value).startswith(f"{path}, labels") and wanted in str(error.value)

@@ -21,6 +21,7 @@ from bertmini.microworld.grammar import SEGMENT, Grammar
 # The likelihood of a sentence for every state that could have told it: (values of variable 1, of variable 2, ...), with
 # size 1 where a variable does not count.
 Likelihood = dict[int, Tensor]
+UNTOLD = "cannot come from the grammar's stories; give text that it tells"
 
 
 class Form(NamedTuple):
@@ -35,7 +36,6 @@ class Form(NamedTuple):
 class Prediction(NamedTuple):
     probabilities: Tensor  # (P, V), float64: of every token at every position asked for
     is_random: float  # the probability that the second segment comes from another story
-    nats: float  # -log P(all that is shown), up to a constant
 
 
 class Floor:
@@ -127,17 +127,17 @@ class Floor:
         """(Q, Q): the weight of a window's shown part that runs from one state to another.
 
         `before` sentences of the window come before the part and `after` follow it. The part's probability is this
-        times the transitions inside: the sum over the window's start and the story's end, a start being uniform over
-        those that fit.
+        times the transitions inside: the sum over the window's start and the story's end.
         """
         reach, transitions = self.grammar.reach, self.grammar.transitions
-        left = [1 - transitions.sum(1)]  # left[m][q]: the probability that m more sentences follow state q
-        while (row := transitions @ left[-1]).any():
-            left.append(row)
+        remaining = [1 - transitions.sum(1)]  # remaining[n][q]: the probability that n sentences more follow state q
+        while (row := transitions @ remaining[-1]).any():
+            remaining.append(row)
         table = np.zeros_like(transitions)
-        for s in range(len(reach) - before):
-            for m in range(len(left) - after):
-                table += np.outer(reach[s + before], left[m + after]) / (s + m + 1)
+        for earlier in range(len(reach) - before):  # sentences of the story before the window, and after it
+            for later in range(len(remaining) - after):
+                starts = earlier + later + 1  # a window of this size fits in so many ways, all equally likely
+                table += np.outer(reach[earlier + before], remaining[later + after]) / starts
         return table
 
     def part(self, sentences: Sequence[Likelihood], before: int = 0, after: int = 0) -> Tensor:
@@ -176,7 +176,7 @@ class Floor:
                 follows.append(share * self.part(one + two))
                 random.append(share * self.part(one, after=len(two)) * self.part(two, before=len(one)))
         if not follows or not sum(follows) + sum(random) > 0:
-            raise InputError("these segments are no part of a story, or of two: the grammar cannot have told them")
+            raise InputError(f"these segments {UNTOLD}")
         return torch.stack([sum(follows), sum(random)])
 
     # --- predictions
@@ -207,11 +207,10 @@ class Floor:
         first, second = self.segments(segment_ids)
         joint = self.likelihood(self.cuts(evidence[first]), self.cuts(evidence[second]))
         posterior = posteriors(joint.sum(), evidence)[list(positions)]
-        joint = joint.detach()
-        return Prediction(posterior, float(joint[1] / joint.sum()), float(-joint.sum().log()))
+        return Prediction(posterior, float((joint[1] / joint.sum()).detach()))
 
     def own_sentence(self, evidence: Tensor, before: int, after: int) -> Tensor:
-        """The same for a player who sees one sentence and knows its place in the window: (tokens, V)."""
+        """(tokens, V): what a player knows about every token who sees one sentence, and its place in the window."""
         evidence = evidence.detach().requires_grad_()
         return posteriors(self.part([self.sentence(evidence)], before, after), evidence)
 
@@ -222,13 +221,19 @@ class Floor:
         pairs = [(one, two, SEGMENT[len(one) - 1] * SEGMENT[len(two) - 1]) for one in first for two in second]
         right = sum(share * self.part(one + two) for one, two, share in pairs)
         wrong = sum(share * self.part(two + one) for one, two, share in pairs)
+        if not right + wrong > 0:
+            raise InputError(f"these segments, in either order, {UNTOLD}")
         return float(right / (right + wrong))
 
     # --- what a true text is made of
 
     def reading(self, true_ids: Sequence[int]) -> list[str | None]:
-        """The slot that each token of a true sentence fills, None outside slots."""
-        return self.possible(self.evidence(true_ids, ()))[0].names
+        """The slot that each token of a true sentence fills, None outside slots; of several readings, the first."""
+        ids = torch.as_tensor(true_ids)
+        for form in self.possible(self.evidence(true_ids, ())):
+            if all((phrases == ids[at : at + phrases.shape[1]]).all(1).any() for _, at, phrases, _ in form.slots):
+                return form.names
+        raise InputError(f"this sentence {UNTOLD}")
 
 
 def posteriors(total: Tensor, evidence: Tensor) -> Tensor:

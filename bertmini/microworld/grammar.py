@@ -27,6 +27,7 @@ MAX_LENGTH = 64  # T: [CLS], [SEP], [SEP] and four whole sentences fit
 MOST_STATES = 10_000  # joint values of the hidden variables
 LONGEST_SENTENCE = (MAX_LENGTH - 3) // WINDOW  # tokens
 SLOT = re.compile(r"\{(\w+)\}")
+NAME = re.compile(r"\w+")
 PHRASE = re.compile(r"[a-z,]+( [a-z,]+)*")
 KEYS = {"hidden", "slots", "scenes", "pieces", "phenomena", "labels"}
 SCENE_KEYS = {"again", "next", "first", "second"}
@@ -87,6 +88,8 @@ class Grammar:
                 if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
                     self.fail(f"{section}.{key}", "give a list of strings")
         labels = source.get("labels", {})
+        if unknown := set(labels) - {"questions", "hypothesis"}:
+            self.fail(f"labels.{min(unknown)}", "unknown; write questions and hypothesis, and nothing else")
         self.questions: dict[str, str] = labels.get("questions", {})
         self.hypothesis: str = labels.get("hypothesis", "")
         if not isinstance(self.questions, dict) or not all(map(self.asks, [*self.questions.values(), self.hypothesis])):
@@ -94,6 +97,11 @@ class Grammar:
         for name in [*self.questions, *SLOT.findall(" ".join([self.hypothesis, *self.questions.values()]))]:
             if name not in self.slots:
                 self.fail("labels", f"unknown slot {{{name}}}; add it to [slots]")
+        for name in SLOT.findall(" ".join(self.questions.values())):
+            if name not in self.hidden:
+                self.fail("labels.questions", f"{{{name}}} is not hidden; ask with slots of hidden variables only")
+        if other := set(SLOT.findall(self.hypothesis)) - {"name", "country"}:
+            self.fail("labels.hypothesis", f"{{{min(other)}}} cannot be filled; use {{name}} and {{country}} only")
         self.states = self.chain(source.get("scenes", {}))
         self.check()
 
@@ -126,13 +134,16 @@ class Grammar:
         where = f"slots.{key}"
         if key in self.hidden:
             self.fail(where, "a hidden variable has this name; take another")
+        if not NAME.fullmatch(key):
+            self.fail(where, "a slot's name is letters, digits and _; rename it")
         if not isinstance(value, dict) or (value and all(isinstance(p, int | float) for p in value.values())):
             row = self.row(where, value)
             return Slot(tuple(row), np.array([list(row.values())]))
+        if any(isinstance(p, int | float) for p in value.values()):
+            self.fail(where, "probabilities and other things are mixed; give each phrase a number, without quotes")
         if len(value) != 1 or (variable := next(iter(value))) not in self.hidden:
-            self.fail(
-                where, f"depends on {', '.join(value) or 'nothing'}; name exactly one of {', '.join(self.hidden)}"
-            )
+            known = ", ".join(self.hidden) or "the hidden variables, of which there are none yet"
+            self.fail(where, f"depends on {', '.join(value) or 'nothing'}; name exactly one of {known}")
         if not isinstance(value[variable], dict) or set(value[variable]) != set(self.hidden[variable]):
             self.fail(f"{where}.{variable}", f"give one row to each of {', '.join(self.hidden[variable])}")
         rows = [self.row(f"{where}.{variable}.{v}", value[variable][v]) for v in self.hidden[variable]]
@@ -143,14 +154,16 @@ class Grammar:
         """Phrase -> probability: one phrase, equally likely ones, or a table that sums to one."""
         if isinstance(value, str):
             value = [value]
-        if not value or not isinstance(value, list | dict):
+        if not isinstance(value, list | dict):
+            self.fail(where, f"{value!r} is neither words nor a list or table of them; give one of these")
+        if not value:
             self.fail(where, "no words; give at least one")
         if not all(isinstance(phrase, str) for phrase in value):
             self.fail(where, "a phrase must be words in quotes, with single spaces between them")
         row = value if isinstance(value, dict) else {phrase: 1 / len(value) for phrase in value}
         if not isinstance(value, dict) and len(row) < len(value):
             self.fail(where, "a phrase occurs twice; write the probabilities out instead: {word = 0.5, other = 0.5}")
-        if not all(isinstance(p, int | float) and p > 0 for p in row.values()):
+        if not all(type(p) in (int, float) and p > 0 for p in row.values()):
             self.fail(where, "a probability is no number above 0; mend it, or leave its phrase out")
         if abs(sum(row.values()) - 1) > 1e-9:
             self.fail(where, f"the probabilities sum to {sum(row.values()):.6g}; make them positive and their sum 1")
@@ -168,15 +181,18 @@ class Grammar:
             again, row = scene.get("again", 0.0), scene.get("next", {})
             if type(again) not in (int, float) or not 0 <= again <= 1:
                 self.fail(f"{where}.again", f"{again!r} is no probability; give a number from 0 to 1")
-            row = self.row(f"{where}.next", row) if row else {}
+            row = {} if row == {} else self.row(f"{where}.next", row)
+            if "second" in scene and not again:
+                self.fail(f"{where}.second", "never told, for `again` is 0; give `again`, or leave `second` out")
             for later in row:
                 if later not in names[number + 1 :]:
                     self.fail(f"{where}.next", f"{later!r} is no later scene of the file; a story only runs forward")
             after = {2 * names.index(later): p for later, p in row.items()}
             for key in ("first", "second"):
                 templates = scene.get(key, scene.get("first", []))
-                listed = isinstance(templates, list) and templates
-                if not listed or not all(isinstance(template, str) and template.split() for template in templates):
+                if not isinstance(templates, list) or not templates:
+                    self.fail(f"{where}.{key}", "no list of templates; give at least one, in square brackets")
+                if not all(isinstance(template, str) and template.split() for template in templates):
                     self.fail(f"{where}.{key}", "a template without words; give each at least a word and a full stop")
                 following = {2 * number + 1: again} if key == "first" and again else {}
                 rest = 1 - again if key == "first" else 1
@@ -207,8 +223,17 @@ class Grammar:
             longest = sum(max(len(ids) for ids in choices) for choices, _ in self.parts(template))
             if longest > LONGEST_SENTENCE:
                 self.fail(place, f"{template!r} can have {longest} tokens; at most {LONGEST_SENTENCE}, so shorten it")
+        for q, place in enumerate(self.places()):
+            if q % 2 == 0 and not self.reach[:, q].any():
+                self.fail(place.removesuffix(".first"), "no story comes here; name the scene in an earlier `next`")
+        if unknown := set(self.pieces) - set(self.words):
+            self.fail(f"pieces.{min(unknown)}", "no word of the grammar; mend it or take it out")
+        if "piece" in self.phenomena:
+            self.fail("phenomena.piece", "this name stands for the words of [pieces]; take another")
         for name, words in self.phenomena.items():
             for word in words:
+                if word in self.pieces:
+                    self.fail(f"phenomena.{name}", f"{word} is cut into pieces; use a {{slot}} or a whole word")
                 known = word[1:-1] in self.slots if word.startswith("{") else word in self.words
                 if not known:
                     self.fail(f"phenomena.{name}", f"{word} is neither a word nor a {{slot}} of the grammar")

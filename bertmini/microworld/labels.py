@@ -101,8 +101,15 @@ def tags(grammar: Grammar, told: Iterable[Story]) -> Iterator[Tags]:
 
 
 def questions(grammar: Grammar, told: Iterable[Story]) -> Iterator[Question]:
-    """Every question of the grammar, of every story that answers it: the answer is where the story says it first."""
+    """Every question of the grammar, of every story that answers it: the answer is where the story says it first.
+
+    Not of stories in which somebody else has the hero's name: two people could be meant.
+    """
+    others = [slot for slot, kind in ENTITIES.items() if kind == "PERSON" and slot != "name"]
     for story in told:
+        doubles = {(story.hidden.get("name"), slot) for slot in others}
+        if any(doubles & set(sentence.parts) for sentence in story.sentences):
+            continue
         text = " ".join(story.texts())
         for asked, question in grammar.questions.items():
             start = 0

@@ -75,7 +75,7 @@ def measure(floor: Floor, batches: list[Batch]) -> Players:
         pieces += [continues[t] or continues[t + 1] for t in positions]
         evidence = floor.evidence(shown, positions)
         for place, before, after in sentences(true_ids, tokenizer.vocab["."], tokenizer.sep_id):
-            inside = [t for t in positions if place.start <= t < place.stop]
+            inside = [t for t in positions if place.start <= t < place.stop]  # in order, as `positions` are
             if inside:
                 posterior = floor.own_sentence(evidence[place], before, after)
                 own += [-float(posterior[t - place.start, true_ids[t]].log()) for t in inside]
