@@ -25,7 +25,7 @@ from bertmini.disk import MANIFEST, alone
 from bertmini.microworld import Grammar, stories
 from bertmini.microworld.measure import check_lines, floor_lines
 from bertmini.mlm import fill_mask
-from bertmini.run import TEXT, WORLD, begin, resolve, resume, world_floor
+from bertmini.run import TEXT, WORLD, begin, resolve, resume
 from bertmini.saved import newest_checkpoint
 from bertmini.train import Fit, Options, train
 
@@ -121,9 +121,9 @@ def pretrain(
         shape = f"{options.preset}, {config.vocab_size} tokens, {count_parameters(config).total:,} parameters"
         together = f", {distributed.size()} processes" if distributed.size() > 1 else ""
         print(f"Training {shape}, on {options.device} in {options.precision}{together}.", flush=True)
-        stopped, floor = interrupted(), world_floor(out)
+        stopped = interrupted()
         with alone(out) if distributed.is_main() else nullcontext():
-            step = train(out, config, options, save_every, stop_after, lambda: stopped.now, floor, keep, fit)
+            step = train(out, config, options, save_every, stop_after, lambda: stopped.now, keep, fit)
         if step < options.steps:
             print(f"Stopped at step {step} of {options.steps}; all is saved.")
             again = "torchrun … -m bertmini" if together else program()

@@ -20,15 +20,15 @@ from bertmini.config import BertConfig, InputError
 from bertmini.corpus import Corpus
 from bertmini.disk import damaged, flush, replace_folder
 from bertmini.evaluation import HELD_OUT_INSTANCES, held_out_batches, score, summarise, summary, unigram_nats
-from bertmini.microworld import Floor, window_pairs
+from bertmini.microworld import Floor, Grammar, window_pairs
 from bertmini.microworld.measure import measure, report
 from bertmini.mlm import CHOSEN
 from bertmini.pretraining import BertForPreTraining, Objective
 from bertmini.saved import checkpoints, keep_metrics, newest_checkpoint, prune, read_state, write_state
 from bertmini.tokenizer import Tokenizer
 
-SHORT_SHARE = 0.5  # of the steps see sequences of
-SHORT_RATIO = 4  # times fewer tokens
+SHORT_SHARE = 0.5  # the share of the steps with short sequences
+SHORT_RATIO = 4  # how many times shorter these are
 WARM_UP = 0.1  # share of the steps; the original: 10,000 of 1,000,000
 WEIGHT_DECAY = 0.01
 CLIP = 1.0  # the largest norm of the whole gradient
@@ -207,22 +207,23 @@ def train(
     save_every: int | None = None,
     stop_after: int | None = None,
     should_stop: Callable[[], bool] = lambda: False,
-    floor: Floor | None = None,
     keep: int | None = None,
     fit: Fit = Fit(),
 ) -> int:
     """Train the run in `out`, from its newest checkpoint if it has one; at the end save a checkpoint and model/.
 
-    out: its data/ holds what `corpus.prepare` writes. floor: of the microworld that the corpus tells of, if it does.
-    keep: how many checkpoints, the newest ones; None: all. Returns the step that was reached. Several processes call it
-    together; process 0 evaluates and writes.
+    out: its data/ holds what `corpus.prepare` or, with a grammar.toml, `prepare_world` writes. keep: how many
+    checkpoints, the newest ones; None: all. Returns the step that was reached. Several processes call it together;
+    process 0 evaluates and writes.
     """
     main = distributed.is_main()
     tokenizer = Tokenizer.load(out / "data")
     corpus, held_out = Corpus.open(out / "data/train"), Corpus.open(out / "data/held_out")
-    pairs, most = (window_pairs, len(held_out.documents)) if floor else (document_pairs, HELD_OUT_INSTANCES)
+    world = out / "data/grammar.toml"
+    floor = Floor(Grammar.load(world)) if world.exists() else None
+    pairs, most = (window_pairs, len(held_out.documents) - 1) if floor else (document_pairs, HELD_OUT_INSTANCES)
     evaluation = held_out_batches(held_out, tokenizer, options.max_length, options.batch_size, pairs, most)
-    players = measure(floor, evaluation) if floor else None
+    players = measure(floor, evaluation) if floor and main else None
     unigram = unigram_nats(corpus, config.vocab_size)
     evaluation_steps = {round(k * options.steps / (EVALUATIONS - 1)) for k in range(EVALUATIONS)}
     log_every = math.ceil(options.steps / LOGGED)

@@ -22,7 +22,7 @@ from bertmini.microworld.measure import (
     sample,
     sentences,
 )
-from bertmini.run import begin, resume, world_floor
+from bertmini.run import begin, resume
 from bertmini.train import Options, train
 
 GRAMMAR = """
@@ -146,7 +146,7 @@ def test_pretraining_in_a_world(path, tmp_path, monkeypatch):
     wanted = Options(corpus=str(path), steps=6, batch_size=4, device="cpu")
     config, options = begin(tmp_path / "run", wanted)
     assert (options.max_length, options.vocab_size) == (64, config.vocab_size) and config.hidden_dropout_prob == 0
-    whole = train(tmp_path / "run", config, options, floor=world_floor(tmp_path / "run"))
+    whole = train(tmp_path / "run", config, options)
     lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     assert whole == 6 and lines[-1]["step"] == 6
     for key in ("floor_mlm_loss", "floor_mlm_loss_masked", "own_sentence_mlm_loss_masked", "best_nsp_accuracy"):
@@ -159,7 +159,7 @@ def test_pretraining_in_a_world(path, tmp_path, monkeypatch):
     begin(tmp_path / "again", wanted)  # the same run, interrupted and resumed
     for stop in (2, None):
         config, options = resume(tmp_path / "again", {})
-        train(tmp_path / "again", config, options, stop_after=stop, floor=world_floor(tmp_path / "again"))
+        train(tmp_path / "again", config, options, stop_after=stop)
     one, other = (torch.load(tmp_path / name / "checkpoints/step-000006/training.pt") for name in ("run", "again"))
     assert all(torch.equal(one["model"][name], other["model"][name]) for name in one["model"])
 

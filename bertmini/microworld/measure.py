@@ -23,7 +23,11 @@ FEWEST = 10  # stories to measure on
 
 
 class Players(NamedTuple):
-    """-log p of every predicted token, in the order of the batches, for players who know the grammar."""
+    """-log p of every predicted token, in the order of the batches, for players who know the grammar.
+
+    Both know which of the visible tokens are asked for, and so that the others are true. The second also knows where
+    its sentence begins and ends, and its place in the window.
+    """
 
     floor: np.ndarray  # (N,) nats: who sees all that is shown
     own_sentence: np.ndarray  # (N,) nats: who sees the token's own sentence
