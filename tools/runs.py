@@ -89,10 +89,11 @@ def measure(name: str) -> None:
 
 def conditions(command: str, seconds: float) -> dict:
     """What was run, how long it took, on what, and with what."""
+    threads = torch.get_num_threads()
     return {
         "command": command,
         "seconds": round(seconds),
-        "machine": f"{torch.get_num_threads()} threads, {platform.machine()}, {platform.system()}",
+        "machine": f"{threads} thread{'s' * (threads > 1)}, {platform.machine()}, {platform.system()}",
         "versions": {
             "bertmini": bertmini.__version__,
             "torch": torch.__version__,
