@@ -163,7 +163,7 @@ def floor_lines(grammar: Grammar, count: int, seed: int) -> Iterator[str]:
 
     def line(name: str, values: np.ndarray, chosen: np.ndarray) -> str:
         average, error = mean(values[chosen], instance[chosen])
-        return f"{name:<44} {average:7.4f} ± {2 * error:.4f}"
+        return f"{name:<44} {average:z7.4f} ± {2 * error:.4f}"
 
     everywhere = np.ones_like(masked)
     yield f"nats a predicted token, ± two standard errors; {count:,} instances, {len(left):,} tokens"
@@ -175,7 +175,7 @@ def floor_lines(grammar: Grammar, count: int, seed: int) -> Iterator[str]:
     for name, shows in players.phenomena.items():
         if (chosen := shows & masked).any():
             own = players.own_sentence[chosen].mean()
-            yield line(f"  {name} ({chosen.sum():,})", players.floor, chosen) + f" {own:12.4f}"
+            yield line(f"  {name} ({chosen.sum():,})", players.floor, chosen) + f" {own:z12.4f}"
     yield f"best next-sentence accuracy {players.next_sentence.mean():23.1%}"
     yield f"best sentence-order accuracy {players.order.mean():22.1%}"
 
