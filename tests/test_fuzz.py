@@ -59,6 +59,7 @@ next = { noon = 1.0 }
 [scenes.noon]
 first = ["{who} finds a {thing} ."]
 second = ["the {thing} is {who} 's ."]
+again = 0.25
 next = { dusk = 0.5, night = 0.5 }
 
 [scenes.dusk]
@@ -73,7 +74,7 @@ again = 1.0
 wakes = ["wake", "##s"]
 
 [labels]
-hypothesis = "the sky is {sky} ."
+hypothesis = "the sky is blue ."
 questions = { thing = "what is found ?" }
 
 [phenomena]
@@ -391,11 +392,14 @@ def test_a_tokenizer_of_other_values_is_told(whole, tmp_path, change):
     assert sentence.endswith("not a WordPiece tokenizer; give the tokenizer of a BERT checkpoint")
 
 
-@pytest.mark.parametrize("templates", ["3.5", '"all sleep ."', "[]", "{ a = 1 }", '["  "]', "[1]"])
-def test_templates_that_are_no_list_of_words_are_told(whole, tmp_path, templates):
+@pytest.mark.parametrize(("templates", "said"), [
+    *((value, "no list of templates; give at least one") for value in ("3.5", '"all sleep ."', "[]", "{ a = 1 }")),
+    *((value, "a template without words; give each") for value in ('["  "]', "[1]")),
+])  # fmt: skip
+def test_templates_that_are_no_list_of_words_are_told(whole, tmp_path, templates, said):
     change = ('first = ["all sleep ."]', f"first = {templates}")
     sentence = broken(whole, tmp_path, "world.toml", lambda text: text.replace(*change))
-    assert "world.toml, scenes.night.first: a template without words; give each" in sentence
+    assert f"world.toml, scenes.night.first: {said}" in sentence
 
 
 def test_a_probability_may_be_a_whole_number(whole, tmp_path):
