@@ -15,7 +15,7 @@ HOLE = "#8F1D2C"  # what is not on the map
 def three_views(true: Sequence[str], shown: Sequence[str], fates: Mapping[int, str]) -> None:
     """A text, what the model is shown of it, and what it has to guess. fates: position -> a key of FATE."""
     ax = blank(0.6 * (1.75 + len(true)), 2.3, 1.75 + len(true), 3.75)
-    rows = {"text": true, "shown": shown, "guessed": [token if t in fates else "" for t, token in enumerate(true)]}
+    rows = {"text": true, "shown": shown, "to guess": [token if t in fates else "" for t, token in enumerate(true)]}
     for level, (name, tokens) in enumerate(rows.items()):
         y = 0.1 + 1.0 * level
         ax.text(1.5, y + 0.4, name, ha="right", va="center")
