@@ -13,12 +13,14 @@ from bertmini.corpus import Corpus
 from bertmini.microworld import Floor, Grammar, generate, prepare_world
 from bertmini.microworld.left import FloorFromTheLeft
 from bertmini.microworld.measure import (
+    Players,
     check_lines,
     floor_lines,
     from_the_left,
     mean,
     measure,
     report,
+    rows,
     sample,
     sentences,
 )
@@ -86,7 +88,13 @@ def test_who_sees_less_knows_less(game):
     assert players.floor.mean() < players.own_sentence.mean() < math.log(len(floor.tokenizer))
     left = from_the_left(FloorFromTheLeft(floor.grammar), batches)
     assert players.floor[players.masked].mean() < left[players.masked].mean()
-    assert players.next_sentence.min() >= 0.5 and players.next_sentence.mean() < 1
+
+
+def test_the_best_player_is_right_as_often_as_it_says(game):
+    floor, batches, players = game
+    right = [(floor.best_prediction(*row[:3]).is_random > 0.5) == row[4] for row in rows(batches)]
+    error = (players.next_sentence * (1 - players.next_sentence)).sum() ** 0.5 / len(right)
+    assert error < 0.03 and abs(np.mean(right) - players.next_sentence.mean()) < 4 * error
 
 
 def test_phenomena_are_found_by_slot_by_word_and_by_piece(game):
@@ -112,13 +120,18 @@ def test_the_mean_of_groups_has_the_error_of_the_groups():
     assert mean(values, np.arange(4))[1] == pytest.approx(1 / 2)
 
 
-def test_a_report_sets_the_model_beside_the_players(game):
-    _, _, players = game
-    figures = report(players, players.floor + 1, players.floor + 2)
-    assert figures["floor_mlm_loss_masked"] == pytest.approx(players.floor[players.masked].mean())
-    mood = figures["phenomena"]["mood"]
-    assert mood["model"] - mood["floor"] == pytest.approx(1) and mood["unigram"] - mood["floor"] == pytest.approx(2)
-    assert 0 < figures["floor_standard_error"] < 0.2 and 0.5 < figures["best_order_accuracy"] <= 1
+def test_a_report_sets_the_model_beside_the_players():
+    """Four tokens of two instances, the second shown and not hidden."""
+    floor, masked = np.array([1.0, 2, 3, 4]), np.array([True, False, True, True])
+    mood = {"mood": np.array([True, True, False, True])}
+    players = Players(floor, 2 * floor, masked, np.array([0, 0, 1, 1]), mood, np.array([0.75, 1]), np.array([0.5]))
+    figures = report(players, floor + 4, floor + 8)
+    assert figures["floor_mlm_loss"] == pytest.approx(2.5)
+    assert figures["floor_mlm_loss_masked"] == pytest.approx(8 / 3)
+    assert figures["own_sentence_mlm_loss_masked"] == pytest.approx(16 / 3)
+    assert (figures["best_nsp_accuracy"], figures["best_order_accuracy"]) == (0.875, 0.5)
+    expected = {"model": 6.5, "floor": 2.5, "own_sentence": 5, "unigram": 10.5}
+    assert {key: figures["phenomena"]["mood"][key] for key in expected} == pytest.approx(expected)
 
 
 def test_the_lines_for_a_teacher(world):

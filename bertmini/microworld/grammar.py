@@ -27,7 +27,6 @@ MAX_LENGTH = 64  # T: [CLS], [SEP], [SEP] and four whole sentences fit
 MOST_STATES = 10_000  # joint values of the hidden variables
 LONGEST_SENTENCE = (MAX_LENGTH - 3) // WINDOW  # tokens
 SLOT = re.compile(r"\{(\w+)\}")
-NAME = re.compile(r"\w+")
 PHRASE = re.compile(r"[a-z,]+( [a-z,]+)*")
 KEYS = {"hidden", "slots", "scenes", "pieces", "phenomena", "labels"}
 SCENE_KEYS = {"again", "next", "first", "second"}
@@ -134,7 +133,7 @@ class Grammar:
         where = f"slots.{key}"
         if key in self.hidden:
             self.fail(where, "a hidden variable has this name; take another")
-        if not NAME.fullmatch(key):
+        if not SLOT.fullmatch(f"{{{key}}}"):
             self.fail(where, "a slot's name is letters, digits and _; rename it")
         if not isinstance(value, dict) or (value and all(isinstance(p, int | float) for p in value.values())):
             row = self.row(where, value)

@@ -130,7 +130,7 @@ def mean(values: np.ndarray, groups: np.ndarray) -> tuple[float, float]:
     return float(average), float(np.sqrt((deviations**2).sum()) / len(values))
 
 
-def report(players: Players, model: np.ndarray | None = None, unigram: np.ndarray | None = None) -> dict:
+def report(players: Players, model: np.ndarray, unigram: np.ndarray) -> dict:
     """The players' figures beside a model's and the word frequencies' nats (N,), as a run's metrics name them."""
     masked = players.masked
     figures: dict = {"floor_mlm_loss": float(players.floor.mean())}
@@ -145,7 +145,7 @@ def report(players: Players, model: np.ndarray | None = None, unigram: np.ndarra
     columns = {"model": model, "floor": players.floor, "own_sentence": players.own_sentence, "unigram": unigram}
     figures["phenomena"] = {
         name: {"positions": int((shows & masked).sum())}
-        | {key: float(nats[shows & masked].mean()) for key, nats in columns.items() if nats is not None}
+        | {key: float(nats[shows & masked].mean()) for key, nats in columns.items()}
         for name, shows in players.phenomena.items()
         if (shows & masked).any()
     }
