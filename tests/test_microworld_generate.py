@@ -219,6 +219,13 @@ def test_templates_are_equally_likely(world, many):
     assert not told, "and there are no others"
 
 
+def test_how_often_the_stories_are_hard(many):
+    """A second person with a job or a pronoun of their own in a third of the stories; a town told in about half."""
+    told = [{slot for sentence in story.sentences for _, slot in sentence.parts} for story in many]
+    assert within(sum(not slots.isdisjoint({"friendjob", "friendher"}) for slots in told), len(told), 1 / 3)
+    assert 0.45 < sum("town" in slots for slots in told) / len(told) < 0.55
+
+
 def test_phrases_are_as_likely_as_their_slot_says(world, many):
     """Given the value of the slot's variable; cells with fewer than 20 expected are left to the sum."""
     told: dict[tuple[str, str], Counter] = {}
