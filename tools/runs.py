@@ -42,6 +42,7 @@ RUNS = {
     "pretrain-microworld-tiny-long": "bertmini pretrain --corpus microworld --preset tiny --steps 50000 --out RUN",
 }
 STORED = ("pretrain-microworld-tiny", "pretrain-microworld-mini")  # their models
+SHOWN = ("pretrain-manual-tiny", "pretrain-microworld-mini")  # their curves, by README
 EXPERIMENTS = {
     name: experiment
     for found in pkgutil.iter_modules(experiments.__path__)
@@ -79,7 +80,9 @@ def record(name: str) -> None:
             keep(model, tokenizer, name.removeprefix("pretrain-"), result)
         elif "microworld" not in command:
             result["fill_mask"] = {text: fill_mask(model, tokenizer, text, 5) for text in BLANKS}
-    draw(write(name, result))
+    path = write(name, result)
+    if name in SHOWN:
+        draw(path)
 
 
 def measure(name: str) -> None:
@@ -130,7 +133,7 @@ def keep(model: bertmini.BertForPreTraining, tokenizer: bertmini.Tokenizer, name
 
 
 def draw(path: Path) -> None:
-    """The run's curve, for the README and the book."""
+    """The run's curve, as a picture for README."""
     figures.style()
     run_curve(json.loads(path.read_text(encoding="utf-8"))).savefig(
         ROOT / "book/_static" / f"{path.stem}.png", dpi=160, bbox_inches="tight"
