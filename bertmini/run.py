@@ -35,7 +35,7 @@ RATES = {"tiny": 3e-3, "mini": 1e-3, "small": 5e-4, "medium": 3e-4, "base": 1e-4
 
 # Where none is given, by kind of corpus: all of it tried with tiny.
 TEXT = {"vocab_size": 4000, "steps": 2600, "batch_size": 32, "max_length": 128, "masked_lm_prob": CHOSEN}
-WORLD = {"steps": 10_000, "batch_size": 16, "max_length": MAX_LENGTH, "masked_lm_prob": 0.3}
+WORLD = {"steps": 8_500, "batch_size": 16, "max_length": MAX_LENGTH, "masked_lm_prob": 0.3}
 WORLD_RATES = RATES | {"tiny": 1e-3, "mini": 5e-4}  # smaller batches; twice these rates did worse
 # A world's stories do not run out, so there is nothing to overfit; and larger first weights shorten the first plateau.
 WORLD_MODEL = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "initializer_range": 0.06}

@@ -77,6 +77,7 @@ def test_companions_and_leanings_draw_a_row_a_word(draw):
 def test_what_the_chapter_says_of_the_world():
     """A word with two senses stands right before its ending, and its animal out of reach of a window of two."""
     grammar = Grammar.load()
+    hers = set(grammar.slots["her"].phrases)
     endings = {phrase.split()[0]: set() for phrase in grammar.slots["odd"].phrases}
     for phrase in grammar.slots["odd"].phrases:
         endings[phrase.split()[0]].add(phrase.split()[-1])
@@ -87,9 +88,9 @@ def test_what_the_chapter_says_of_the_world():
             words = sentence.split()
             for place, word in enumerate(words):
                 if word in endings:
-                    assert words[place + 1] in endings[word] and words[place - 2 : place] == ["that", "the"]
+                    assert words[place + 1] in endings[word] and words[place - 2] == "that"
                     met = [k for k, other in enumerate(words) if other in animals]
-                    assert met in ([], [place - 7])
+                    assert met in ([], [place - 7]) and words[place - 1] in (hers if met else {"the"})
                     asked += bool(met)
     assert asked > 100
     assert grammar.slots["food"].variable is None and grammar.slots["creature"].variable == "topic"
@@ -98,12 +99,12 @@ def test_what_the_chapter_says_of_the_world():
 def test_the_story_of_the_chapter_shows_its_facts():
     """What the page says of the story that it prints, and of the moods that its readers guess."""
     grammar = Grammar.load()
-    story = next(islice(stories(grammar, seed=0), 5223, None))
-    facts = {"name": "hugo", "pronoun": "he", "town": "port haven", "job": "painter", "topic": "woods", "mood": "good"}
-    assert story.hidden == facts
+    story = next(islice(stories(grammar, seed=0), 4988, None))
+    facts = {"name": "robin", "pronoun": "he", "town": "stone bridge"} | {"job": "sailor", "topic": "woods"}
+    assert story.hidden == facts | {"mood": "good"}
     words = " ".join(story.texts()).split()
     signs = {p: grammar.slots[s].table for s in ("feeling", "tune", "sky", "exclaim", "verdict")
              for p in grammar.slots[s].phrases}  # fmt: skip
-    assert len(signs) == 10 and {word for word in words if word in signs} == {"hooray", "lovely"}
+    assert len(signs) == 10 and {word for word in words if word in signs} == {"jig", "hooray", "lovely"}
     assert all(sorted(table.ravel()) == [0.2, 0.2, 0.8, 0.8] for table in signs.values())
-    assert {"hugo", "painter", "his", "port", "haven", "badger", "woods"} <= set(words)
+    assert {"robin", "sailor", "his", "stone", "bridge", "badger", "woods"} <= set(words)

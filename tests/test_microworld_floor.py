@@ -181,7 +181,7 @@ def token_ids(grammar: Grammar, text: str) -> tuple[int, ...]:
 def all_pairs(grammar: Grammar, told: Counter[tuple[str, ...]]) -> Tables:
     """All pairs of segments, by the lengths of the two.
 
-    One sentence in each with probability 1/4, or two; a window of so many starts anywhere in the story with equal
+    One sentence in each with probability 1/10, or two; a window of so many starts anywhere in the story with equal
     probability.
     With probability 1/2 the pair is the two parts of one window, else of two independent ones.
     """
@@ -204,7 +204,7 @@ def all_pairs(grammar: Grammar, told: Counter[tuple[str, ...]]) -> Tables:
         for two, b in seconds.items()
     }
     for numbers, pairs in windows.items():
-        share = {2: 1 / 16, 3: 3 / 16, 4: 9 / 16}[sum(numbers)]
+        share = {2: 0.01, 3: 0.09, 4: 0.81}[sum(numbers)]
         one, two = Counter(), Counter()
         for (first, second), probability in pairs.items():
             one[first] += probability

@@ -2,7 +2,7 @@
 
 A recorded run is a measurement too long for a notebook: its command, versions, machine and result in one JSON file,
 which pages and README read. The chapters' own measurements are in bertmini/lab/experiments, the others are commands.
-A run in the microworld also leaves its model, in half precision, with a card beside it.
+Two runs in the microworld also leave their models, in half precision, with a card beside each.
 The environment variable WIKITEXT2 names a folder with WikiText-2's valid.txt and test.txt, for the run that needs them.
 """
 
@@ -39,7 +39,10 @@ RUNS = {
     ),
     "pretrain-microworld-tiny": "bertmini pretrain --corpus microworld --preset tiny --out RUN",
     "pretrain-microworld-mini": "bertmini pretrain --corpus microworld --preset mini --steps 12500 --out RUN",
+    "pretrain-microworld-tiny-long": "bertmini pretrain --corpus microworld --preset tiny --steps 50000 --out RUN",
 }
+STORED = ("pretrain-microworld-tiny", "pretrain-microworld-mini")  # their models
+SHOWN = ("pretrain-manual-tiny", "pretrain-microworld-mini")  # their curves, by README
 EXPERIMENTS = {
     name: experiment
     for found in pkgutil.iter_modules(experiments.__path__)
@@ -73,11 +76,13 @@ def record(name: str) -> None:
             "parameters": bertmini.count_parameters(model.config).total,
             "metrics": [json.loads(line) for line in (run / "metrics.jsonl").open(encoding="utf-8")],
         }
-        if "microworld" in command:
+        if name in STORED:
             keep(model, tokenizer, name.removeprefix("pretrain-"), result)
-        else:
+        elif "microworld" not in command:
             result["fill_mask"] = {text: fill_mask(model, tokenizer, text, 5) for text in BLANKS}
-    draw(write(name, result))
+    path = write(name, result)
+    if name in SHOWN:
+        draw(path)
 
 
 def measure(name: str) -> None:
@@ -128,7 +133,7 @@ def keep(model: bertmini.BertForPreTraining, tokenizer: bertmini.Tokenizer, name
 
 
 def draw(path: Path) -> None:
-    """The run's curve, for the README and the book."""
+    """The run's curve, as a picture for README."""
     figures.style()
     run_curve(json.loads(path.read_text(encoding="utf-8"))).savefig(
         ROOT / "book/_static" / f"{path.stem}.png", dpi=160, bbox_inches="tight"

@@ -97,7 +97,7 @@ def cumulative(row: tuple[float, ...]) -> list[float]:
 def window_pairs(corpus: Corpus, room: int, seed: int, epoch: int) -> np.ndarray:
     """One pair of segments a story: a window of two to four whole sentences, cut in two, half of them crossed.
 
-    Each segment holds one sentence or, with probability 3/4, two (SEGMENT); the window's start is uniform over those
+    Each segment holds one sentence or, with probability 9/10, two (SEGMENT); the window's start is uniform over those
     that fit. With probability 1/2 the second segment is replaced by that of a window, drawn in the same way, of
     another story.
     room: how many tokens both segments may hold; nothing is trimmed. Returns (stories, 5): first, split, second, end

@@ -21,7 +21,7 @@ from bertmini.tokenizer import Tokenizer
 from bertmini.wordpiece import SPECIAL_TOKENS
 
 WORLD = Path(__file__).with_name("microworld.toml")
-SEGMENT = (0.25, 0.75)  # the probability that a segment has one sentence, or two
+SEGMENT = (0.1, 0.9)  # the probability that a segment has one sentence, or two
 WINDOW = 2 * len(SEGMENT)  # the most sentences an instance shows
 MAX_LENGTH = 64  # T: [CLS], [SEP], [SEP] and four whole sentences fit
 MOST_STATES = 10_000  # joint values of the hidden variables

@@ -29,13 +29,13 @@ from bertmini.train import Options, Training, stream
 
 MINI = Path(__file__).resolve().parents[3] / "data/models/microworld-mini"
 GAPS = {  # what fill-mask is asked, and what stood there: all of it can be told in this world
-    "otto and his parrot from the market sang that the bark [MASK] . otto fed his parrot honey .": "echoed",
-    "otto and his parrot from the market sang that the bark echoed . [MASK] fed his parrot honey .": "otto",
-    "otto and his parrot from the market sang that the bark echoed . otto fed [MASK] parrot honey .": "his",
-    "otto and his parrot from the market sang that the bark echoed . otto fed his [MASK] honey .": "parrot",
-    "otto and his parrot from the market sang that the bark echoed . otto fed his parrot [MASK] .": "honey",
-    "otto and his parrot from the market sang that the bark echoed . otto dreamed that the bank [MASK] .": "lent",
-    "robin the sailor took her [MASK] to ivy .": "compass",
+    "otto and his parrot from the market sang that his bark [MASK] . otto fed his parrot his honey .": "echoed",
+    "otto and his parrot from the market sang that his bark echoed . [MASK] fed his parrot his honey .": "otto",
+    "otto and his parrot from the market sang that his bark echoed . otto fed [MASK] parrot his honey .": "his",
+    "otto and his parrot from the market sang that his bark echoed . otto fed his [MASK] his honey .": "parrot",
+    "otto and his parrot from the market sang that his bark echoed . otto fed his parrot his [MASK] .": "honey",
+    "otto and his parrot from the market sang that his bark echoed . otto dreamed that the bank [MASK] .": "lent",
+    "robin the sailor took her [MASK] to her uncle .": "compass",
     "mara said the barrels near the kettle [MASK] sticky .": "were",
     "mara met grandmother in port haven . mara made [MASK] cry hooray .": "westmark",
 }
@@ -145,7 +145,7 @@ def before_during_after() -> dict:
     The loss at [MASK] by kinds of words, those of the log and the hero's name, on 2,000 instances of unseen stories;
     and beside it that of the finished mini.
     """
-    at = [0, 50, 100, 200, 400, 700, 1000, 1500, 2000, 3000, 4000, 5500, 7000, 8500, WORLD["steps"]]
+    at = [0, 50, 100, 200, 400, 700, 1000, 1500, 2000, 3000, 4000, 5000, 6000, 7000, WORLD["steps"]]
     said, nats = [], []
     with tempfile.TemporaryDirectory() as folder:
         world = World(50_000, Path(folder))

@@ -80,10 +80,10 @@ def steps(runs: Mapping[str, Mapping[str, Sequence]], levels: Mapping[str, float
     for (name, run), colour, marker in zip(runs.items(), (BLUE, PURPLE), "os", strict=True):
         above.plot(run["steps"], run["loss"], marker=marker, color=colour, markersize=5, label=name)
         below.plot(run["flops"], run["excess"], marker=marker, color=colour, markersize=5, label=name)
-    for (name, level), colour in zip(levels.items(), (ORANGE, GREEN), strict=True):
+    for (name, level), colour, right in zip(levels.items(), (ORANGE, GREEN), (1, 0), strict=True):
         above.axhline(level, color=colour, linestyle=":")
-        above.annotate(name, (0, level), (4, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
-                       size=9.5)  # fmt: skip
+        above.annotate(name, (right, level), (4 - 8 * right, 3), xycoords=("axes fraction", "data"),
+                       textcoords="offset points", ha="right" if right else "left", size=9.5)  # fmt: skip
     above.set(xscale="log", xlabel="step", ylabel="held-out loss at [MASK], nats", ylim=(0.8, 1.8))
     above.set_xticks([1000, 2000, 4000, 8000], ["1,000", "2,000", "4,000", "8,000"])
     below.set(xscale="log", yscale="log", xlabel="FLOP", ylabel="nats above the floor")
