@@ -41,8 +41,8 @@ RUNS = {
     "pretrain-microworld-mini": "bertmini pretrain --corpus microworld --preset mini --steps 12500 --out RUN",
     "pretrain-microworld-tiny-long": "bertmini pretrain --corpus microworld --preset tiny --steps 50000 --out RUN",
 }
-STORED = ("pretrain-microworld-tiny", "pretrain-microworld-mini")  # their models
-SHOWN = ("pretrain-manual-tiny", "pretrain-microworld-mini")  # their curves, by README
+STORED = ("pretrain-microworld-tiny", "pretrain-microworld-mini")  # their models, in data/models
+SHOWN = ("pretrain-manual-tiny", "pretrain-microworld-mini")  # their curves, in README
 EXPERIMENTS = {
     name: experiment
     for found in pkgutil.iter_modules(experiments.__path__)

@@ -109,7 +109,7 @@ def made_of(parts: Mapping[str, tuple[float, float]]) -> None:
         shares = [pair[i] for pair in parts.values()]
         ax.barh(y, shares, height=0.34, color=colour, label=label)
         for row, share in zip(y, shares, strict=True):
-            ax.text(share + 0.008, row, f"{round(100 * share)}%", va="center", size=9)
+            ax.text(share + 0.008, row, f"{share:z.0%}", va="center", size=9)
     ax.set_yticks(range(len(parts)), parts, size=10)
     ax.set(xticks=[], ylim=(len(parts) - 0.4, -0.6))
     ax.spines["bottom"].set_visible(False)
